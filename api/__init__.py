@@ -1,0 +1,1 @@
+"""The REST API: translates HTTP to the same SQL functions that SQL users call."""

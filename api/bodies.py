@@ -1,0 +1,174 @@
+"""The one seam where request bodies become values.
+
+Raw bytes of at most 16 MiB (the framework stops reading beyond) → text that is UTF-8 → depth, counted before anything
+recursive sees it → JSON or YAML → the form jsonb hands back (`values.admit`) → a Struct of api/wire.py. Each check
+answers with a problem that points at the fault; nothing a client sends ends as a 500.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+from litestar import Request
+
+from api.yaml_bodies import MAX_YAML, read_yaml
+from engine.core.values import Inadmissible, admit, escape
+from engine.errors import BadInput, StepwellError, TooLarge, UnreadableBody
+
+MAX_BODY = 16 << 20  # bytes
+MAX_VALUE = 1 << 20  # bytes of JSON: input, output and signal data (design section 5)
+ENVELOPE = 4  # levels a request adds around a value of 64
+MAX_DEPTH = 64 + ENVELOPE
+
+JSON_TYPES = ("application/json",)
+YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
+
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_WHERE = re.compile(r" - at `\$([^`]*)`$")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+class UnsupportedMediaType(BadInput):
+    """The body is in a form this path does not read."""
+
+    code = "unsupported_media_type"
+    status = 415
+    advice = "Send JSON with 'Content-Type: application/json'."
+
+
+class Asked(Request[Any, Any, Any]):
+    """A request whose body passes the seam. Litestar asks `json()` for the handler's `data`."""
+
+    async def json(self) -> Any:
+        """Return the body as the Struct that the handler takes. Raises StepwellError."""
+        field = self.route_handler.parsed_data_field
+        value = await self.value()
+        return value if field is None else to_struct(value, field.annotation)
+
+    async def value(self) -> Any:
+        """Return the body as a JSON value in jsonb's form. Raises StepwellError."""
+        kind = self._kind()
+        raw = await self.body()
+        return decode_yaml(raw) if kind == "yaml" else decode_json(raw)
+
+    async def fingerprint(self) -> bytes:
+        """Return what makes two requests the same request: method, path, and the body however it was written."""
+        value = await self.value() if await self.body() else None
+        return hashlib.sha256(
+            b"%b %b\n%b" % (self.method.encode(), self.url.path.encode(), _canonical(value))
+        ).digest()
+
+    def _kind(self) -> str:
+        """Return 'json' or 'yaml'. Raises UnsupportedMediaType."""
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType("compressed bodies are not read", advice="Send the body as it is.")
+        kind = self.content_type[0].lower()
+        if kind in YAML_TYPES and self.route_handler.opt.get("yaml"):
+            return "yaml"
+        if kind and kind not in JSON_TYPES:
+            raise UnsupportedMediaType(f"a body of type {kind[:100]!r} is not read here")
+        if self.content_type[1].get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+            raise UnsupportedMediaType("JSON is read as UTF-8 only")
+        return "json"
+
+
+def decode_json(raw: bytes) -> Any:
+    """Return the JSON value of a body in jsonb's form. Raises UnreadableBody, BadInput, TooLarge."""
+    _check_text(raw)
+    if too_deep(raw, MAX_DEPTH):
+        raise UnreadableBody(f"the body is nested more than {MAX_DEPTH} levels deep")
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise UnreadableBody(_fault(raw, error)) from None
+    return _admitted(value)
+
+
+def decode_yaml(raw: bytes) -> Any:
+    """Return the value of a YAML body in jsonb's form. Raises UnreadableBody, BadInput, TooLarge."""
+    if len(raw) > MAX_YAML:
+        raise TooLarge(f"a YAML body may have {MAX_YAML} bytes", advice="Send it as JSON.")
+    return _admitted(read_yaml(_check_text(raw), MAX_DEPTH))
+
+
+def _check_text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableBody(f"the body is not UTF-8: byte {error.start} is wrong") from None
+
+
+def _fault(raw: bytes, error: Exception) -> str:
+    """Say why JSON cannot be read; the decoder takes half a surrogate pair for a cut text."""
+    if re.search(rb"\\u[dD][89a-fA-F]", raw):
+        return "the body is not JSON, or a text in it holds half of a surrogate pair"
+    return f"the body is not JSON: {str(error)[:200]}" if raw.strip() else "the body is empty"
+
+
+def _admitted(value: Any) -> Any:
+    try:
+        return admit(value, max_bytes=MAX_BODY, max_depth=MAX_DEPTH).value
+    except Inadmissible as fault:
+        raise refusal(fault) from None
+
+
+def refusal(fault: Inadmissible, pointer: str = "") -> StepwellError:
+    """Return our error for a value that cannot be stored; `pointer`: where in the body the value stood."""
+    where = pointer + fault.pointer
+    if fault.code == "too_large":
+        return TooLarge(fault.message, pointer=where or None)
+    return BadInput(fault.message, pointer=where, code=fault.code)
+
+
+def check_value(value: Any, pointer: str) -> None:
+    """Refuse an input or signal data over 1 MiB or 64 levels. Raises BadInput, TooLarge."""
+    try:
+        admit(value, max_bytes=MAX_VALUE)
+    except Inadmissible as fault:
+        raise refusal(fault, pointer) from None
+
+
+def too_deep(raw: bytes, limit: int) -> bool:
+    """Tell whether brackets nest deeper than `limit`, without recursion and at the speed of C loops.
+
+    Without its strings and everything else, JSON is brackets; each pass removes the innermost pairs. What does not
+    balance is no JSON: then the openers left say how deep a decoder would go before it notices.
+    """
+    if raw.count(b"[") + raw.count(b"{") <= limit:
+        return False
+    brackets = _STRINGS.sub(b"", raw).translate(_ONE_KIND, _NO_BRACKET)
+    for _ in range(limit):
+        left = brackets.replace(b"[]", b"")
+        if len(left) == len(brackets):
+            break
+        brackets = left
+    return brackets.count(b"[") > 0 if b"[]" in brackets else brackets.count(b"[") > limit
+
+
+def to_struct(value: Any, wanted: Any) -> Any:
+    """Return `value` as the Struct `wanted`. Raises BadInput with a pointer to the first fault."""
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        message, pointer = _place(str(error))
+        raise BadInput(message, pointer=pointer) from None
+
+
+def _place(message: str) -> tuple[str, str]:
+    """Split what msgspec says into a message and a JSON pointer."""
+    where = _WHERE.search(message)
+    path = where.group(1) if where else ""
+    parts = [part for part in re.split(r"[.\[\]]+", path) if part and part != "..."]
+    text = _WHERE.sub("", message)
+    named = _UNKNOWN.search(text) or _MISSING.search(text)
+    if named:
+        parts.append(named.group(1))
+    return text.replace("Object ", "the object ", 1), "".join(f"/{escape(part)}" for part in parts)

@@ -1,0 +1,80 @@
+"""Connections for requests: a pool, and one transaction under one scope at a time.
+
+PostgreSQL may be away when the program starts or at any time later: requests then fail with Unavailable after a short
+wait, and the pool reconnects by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from engine import db
+from engine.errors import Unavailable
+from engine.store import AsyncConnection, Scope, begin
+
+WAIT_S = 2.0  # for a connection; then 503. Long enough for a restart of PostgreSQL to go unnoticed.
+
+
+class Database:
+    """The pool of one application."""
+
+    def __init__(self, url: str, size: int) -> None:
+        self._pool = db.pool(url, "api", size)
+        self._mending: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin to connect; does not wait, so that the program starts while PostgreSQL is away."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._mending is not None:
+            self._mending.cancel()
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection without a transaction. Raises Unavailable."""
+        try:
+            connection = await self._pool.getconn(WAIT_S)
+        except PoolTimeout as error:
+            self._mend()
+            raise Unavailable("PostgreSQL cannot be reached at the moment, or is overloaded") from error
+        try:
+            if not connection.autocommit:
+                await connection.set_autocommit(True)  # a local flag: transactions are opened by name, in `begin`
+            yield connection
+        finally:
+            await self._pool.putconn(connection)
+
+    @asynccontextmanager
+    async def transaction(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection inside a transaction under `scope`: committed at the end, rolled back by an exception.
+
+        Raises Unavailable; psycopg.Error passes through.
+        """
+        async with self.connection() as connection:
+            await begin(connection, scope)
+            try:
+                yield connection
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            await connection.commit()
+
+    def _mend(self) -> None:
+        """Throw out the connections that a restart of the server broke, instead of finding them one a request."""
+        if self._mending is None or self._mending.done():
+            self._mending = asyncio.create_task(self._pool.check())
+
+
+async def _roll_back(connection: AsyncConnection) -> None:
+    try:
+        await connection.rollback()
+    except psycopg.Error:
+        await connection.close()  # the pool replaces it; the server rolls back by itself

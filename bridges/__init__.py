@@ -1,0 +1,1 @@
+"""Bridges: carry the event feed to, or bring events from, other systems."""

@@ -1,0 +1,1 @@
+"""The process engine: pure core, and the thin shell that runs it on PostgreSQL."""

@@ -1,0 +1,97 @@
+"""What can be asked of a process: by its holder, by executors, by the clock, and by mail.
+
+Mail comes from `inbox`; each mail ends as exactly one event that carries its id, accepted or rejected.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from engine.core.model import Failure
+
+
+class Opened(Struct, frozen=True):
+    """A worker has just loaded the process: begin it if CREATED; whatever is RUNNING was lost with its worker."""
+
+
+class Woken(Struct, frozen=True):
+    """Time has passed: retries, waits and deadlines may be due."""
+
+
+class Completed(Struct, frozen=True):
+    """Outcome of an attempt: it succeeded. `output` has passed `values.admit`."""
+
+    output: Any = None
+    size: int = 0  # bytes of JSON, as `admit` counted them
+
+
+class Failed(Struct, frozen=True):
+    """Outcome of an attempt: it failed."""
+
+    error: Failure
+    retryable: bool = True
+    retry_after_seconds: float | None = None
+
+
+class Reported(Struct, frozen=True):
+    """An executor tells how an attempt ended."""
+
+    path: str
+    attempt: int
+    outcome: Completed | Failed
+
+
+class Broken(Struct, frozen=True):
+    """The process cannot go on for a reason outside its definition (a value PostgreSQL refuses): it fails."""
+
+    error: Failure
+
+
+class Order(Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What a mail says. `by` and `reason` are stored with the outcome."""
+
+    by: str | None = None
+    reason: str | None = None
+
+
+class Cancel(Order, frozen=True, tag="cancel"):
+    pass
+
+
+class Retry(Order, frozen=True, tag="retry"):
+    pass
+
+
+class CompleteTask(Order, frozen=True, tag="complete_task"):
+    path: str
+    run: int = 1
+    data: Any = None
+
+
+class RejectTask(Order, frozen=True, tag="reject_task"):
+    path: str
+    run: int = 1
+
+
+class Signal(Order, frozen=True, tag="signal"):
+    signal_id: int
+    name: str
+    correlation: str = ""
+    data: Any = None
+    sent_at: datetime | None = None
+
+
+Orders = Cancel | Retry | CompleteTask | RejectTask | Signal
+
+
+class Mail(Struct, frozen=True):
+    """An order with the id under which its outcome is recorded."""
+
+    id: int
+    order: Orders
+
+
+Command = Opened | Woken | Reported | Broken | Mail

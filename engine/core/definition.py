@@ -1,0 +1,176 @@
+"""Reading a definition: from a decoded document to a Definition, or to all that is wrong with it.
+
+Safe on hostile documents: only InvalidDefinition leaves `parse_definition`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.cel import Compiler
+from engine.core import checks
+from engine.core.document import (
+    DEFINITION_SCHEMA,
+    DOCUMENT,
+    Branch,
+    Config,
+    DecisionConfig,
+    Definition,
+    EventConfig,
+    HttpConfig,
+    ManualConfig,
+    RetryPolicy,
+    Schedule,
+    Step,
+    TransformConfig,
+    Trigger,
+    WaitConfig,
+)
+from engine.core.programs import Author
+from engine.core.schedule import check_schedule
+from engine.core.shapes import INVALID, Findings
+from engine.core.values import MEBIBYTE, Inadmissible, admit
+from engine.errors import InvalidDefinition
+
+__all__ = ["DEFINITION_SCHEMA", "Definition", "parse_definition"]
+
+MAX_DOCUMENT = MEBIBYTE
+MAX_METADATA = 64 << 10  # bytes; kept with the version, never read by the engine
+
+_CONFIGS: dict[str, type[Any]] = {
+    "http": HttpConfig,
+    "event": EventConfig,
+    "wait": WaitConfig,
+    "decision": DecisionConfig,
+    "transform": TransformConfig,
+    "manual": ManualConfig,
+}
+_NO_ROOTS_CHECK = frozenset({"event", "trigger", "input", "payload", "data"})
+
+
+def parse_definition(document: object) -> Definition:
+    """Return the definition. Raises InvalidDefinition with a finding for each fault."""
+    findings = Findings()
+    definition = _parse(document, findings)
+    if findings.items or definition is None:
+        count = len(findings.items)
+        message = f"the definition has {count} fault{'s' if count != 1 else ''}: {findings.items[0].message}"
+        raise InvalidDefinition(message, pointer=findings.items[0].pointer, findings=tuple(findings.items))
+    return definition
+
+
+def _parse(document: object, findings: Findings) -> Definition | None:
+    try:
+        value = admit(document, max_bytes=MAX_DOCUMENT).value
+    except Inadmissible as fault:
+        findings.add(fault.pointer, fault.message, code=fault.code)
+        return None
+    found = DOCUMENT.read(value, "", findings)
+    if found is INVALID:
+        return None
+    placed = [(s["pointer"], step) for s in found.get("steps", ()) if (step := _step(s)) is not None]
+    if "steps" in found:
+        checks.check_steps(placed, findings)
+    _check_rest(found, {step.id for _, step in placed}, findings)
+    if findings.items:
+        return None
+    return Definition(
+        name=found["name"],
+        steps=tuple(step for _, step in placed),
+        description=found.get("description"),
+        trigger=_trigger(found.get("trigger"), findings),
+        enabled=found.get("enabled", True),
+        retry_policy=_retry(found.get("retry_policy")),
+        timeout_seconds=found.get("timeout_seconds"),
+        input_schema=found.get("input_schema"),
+        output=found.get("output"),
+        metadata=found.get("metadata"),
+        declared=DOCUMENT.aside(value),
+    )
+
+
+def _check_rest(found: dict[str, Any], known: set[str], findings: Findings) -> None:
+    """Check what belongs to the definition as a whole."""
+    _trigger(found.get("trigger"), findings)
+    if "input_schema" in found:
+        checks.check_schema(found["input_schema"], "/input_schema", findings)
+    author = Author(Compiler(), "")
+    author.template(found.get("output"), "output")
+    checks.add_faults(author.compiler.faults, findings)
+    checks.check_references(author.references, known, None, findings)
+    try:
+        admit(found.get("metadata"), max_bytes=MAX_METADATA)
+    except Inadmissible as fault:
+        findings.add("/metadata" + fault.pointer, fault.message, code=fault.code)
+
+
+def _step(found: dict[str, Any]) -> Step | None:
+    """Return what could be read of a step, None without an id; the findings already tell what is missing."""
+    if "id" not in found:
+        return None
+    return Step(
+        id=found["id"],
+        type=found.get("type", ""),
+        config=_config(found.get("type", ""), found.get("config")),
+        order=found.get("order"),
+        name=found.get("name"),
+        condition=found.get("condition"),
+        retry_policy=_retry(found.get("retry_policy")),
+        depends_on=found.get("depends_on"),
+        timeout_seconds=found.get("timeout_seconds"),
+        join=found.get("join", "any"),
+    )
+
+
+def _config(kind: str, found: Any) -> Config:
+    shape = _CONFIGS.get(kind)
+    if shape is None or not isinstance(found, dict):
+        return TransformConfig(mapping={})
+    if shape is DecisionConfig:
+        branches = tuple(Branch(b["when"], b.get("then", ())) for b in found.get("branches", ()) if "when" in b)
+        return DecisionConfig(branches=branches, fallback=found.get("fallback", ()))
+    try:
+        config: Config = shape(**found)
+    except TypeError:  # a required field is missing, which is noted
+        return TransformConfig(mapping={})
+    return config
+
+
+def _retry(found: dict[str, Any] | None) -> RetryPolicy | None:
+    return None if found is None else RetryPolicy(**found)
+
+
+def _trigger(found: dict[str, Any] | None, findings: Findings) -> Trigger | None:
+    """Return the trigger, noting what does not fit its type."""
+    if found is None or "type" not in found:
+        return None
+    kind = found["type"]
+    schedule = _schedule(found.get("schedule"))
+    for name, needed_by in (("event_name", "event"), ("schedule", "scheduled")):
+        if kind == needed_by and name not in found:
+            advice = f"Add {name!r}."
+            findings.add("/trigger", f"a trigger of type {kind} needs {name!r}", advice, code="missing_field")
+    if schedule is not None:
+        check_schedule(schedule, "/trigger/schedule", findings)
+    conditions = found.get("conditions")
+    if conditions is not None:
+        _check_conditions(conditions, findings)
+    return Trigger(
+        type=kind, event_name=found.get("event_name"), conditions=conditions, schedule=schedule
+    )
+
+
+def _check_conditions(conditions: Any, findings: Findings) -> None:
+    compiler = Compiler(_NO_ROOTS_CHECK)
+    for index, source in enumerate(conditions if isinstance(conditions, list) else [conditions]):
+        where = f"/trigger/conditions/{index}" if isinstance(conditions, list) else "/trigger/conditions"
+        compiler.condition(source, where)
+    checks.add_faults(compiler.faults, findings)
+
+
+def _schedule(found: Any) -> Schedule | None:
+    if isinstance(found, str):
+        return Schedule(cron=found)
+    if isinstance(found, dict) and "cron" in found:
+        return Schedule(cron=found["cron"], timezone=found.get("timezone", "UTC"))
+    return None

@@ -1,0 +1,177 @@
+"""Compiled configurations, one per type of step: what remains of a config is templates, conditions and limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+from msgspec import UNSET, Struct
+
+from engine.cel import Compiler, Condition, Template
+from engine.cel.paths import ROOTS
+from engine.core.document import (
+    DecisionConfig,
+    EventConfig,
+    HttpConfig,
+    ManualConfig,
+    TransformConfig,
+    WaitConfig,
+)
+from engine.core.schemas import Validator
+
+if TYPE_CHECKING:
+    from engine.cel import Reference
+    from engine.core.document import Config
+
+HTTP_ROOTS = ROOTS | {"secrets"}  # secrets are read when the request is sent, and nowhere else
+
+
+class HttpProgram(Struct, frozen=True):
+    """Compiled HttpConfig."""
+
+    method: str
+    url: Template
+    query: Template
+    headers: Template
+    body: Template | None
+    expect_status: tuple[int, ...] | None
+    timeout_seconds: float
+    max_response_bytes: int
+
+
+class EventProgram(Struct, frozen=True):
+    """Compiled EventConfig."""
+
+    name: str
+    payload: Template
+
+
+class WaitProgram(Struct, frozen=True):
+    """Compiled WaitConfig."""
+
+    signal: Template | None
+    correlation: Template
+    seconds: Template | None
+    until: Template | None
+    timeout_seconds: float | None
+    on_timeout: str
+
+
+class Way(Struct, frozen=True):
+    """Compiled branch of a decision."""
+
+    when: Condition
+    then: tuple[str, ...]
+
+
+class DecisionProgram(Struct, frozen=True):
+    """Compiled DecisionConfig."""
+
+    ways: tuple[Way, ...]
+    fallback: tuple[str, ...]
+
+
+class TransformProgram(Struct, frozen=True):
+    """Compiled TransformConfig."""
+
+    mapping: Template
+
+
+class ManualProgram(Struct, frozen=True):
+    """Compiled ManualConfig."""
+
+    title: Template
+    assignee: Template
+    group: Template
+    form: Any
+    validator: Validator | None
+    due_seconds: float | None
+    on_reject: str
+
+
+Program = HttpProgram | EventProgram | WaitProgram | DecisionProgram | TransformProgram | ManualProgram
+
+
+class Author:
+    """Compiles one config, collecting faults in its compiler and references beside."""
+
+    def __init__(self, compiler: Compiler, pointer: str) -> None:
+        self.compiler = compiler
+        self.pointer = pointer
+        self.references: list[tuple[str, Reference]] = []  # (pointer, reference)
+
+    def template(self, value: Any, name: str) -> Template:
+        """Compile one field."""
+        pointer = f"{self.pointer}/{name}"
+        template = self.compiler.template(value, pointer)
+        self.references += ((pointer, r) for r in template.references)
+        return template
+
+    def optional(self, value: Any, name: str) -> Template | None:
+        """Compile one field, None where it is absent."""
+        return None if value is None else self.template(value, name)
+
+    def condition(self, source: Any, name: str) -> Condition:
+        """Compile one condition."""
+        pointer = f"{self.pointer}/{name}"
+        condition = self.compiler.condition(source, pointer)
+        self.references += ((pointer, r) for r in condition.references)
+        return condition
+
+
+def compile_config(config: Config, author: Author) -> Program:
+    """Compile the config of a step. Raises SchemaFault for a form that `checks` has not passed."""
+    match config:
+        case HttpConfig():
+            return _http(config, author)
+        case EventConfig():
+            return EventProgram(name=config.name, payload=author.template(config.payload, "payload"))
+        case WaitConfig():
+            return _wait(config, author)
+        case DecisionConfig():
+            ways = (
+                Way(when=author.condition(b.when, f"branches/{i}/when"), then=b.then)
+                for i, b in enumerate(config.branches)
+            )
+            return DecisionProgram(ways=tuple(ways), fallback=config.fallback)
+        case TransformConfig():
+            return TransformProgram(mapping=author.template(config.mapping, "mapping"))
+        case ManualConfig():
+            return _manual(config, author)
+        case _:
+            assert_never(config)
+
+
+def _http(config: HttpConfig, author: Author) -> HttpProgram:
+    return HttpProgram(
+        method=config.method,
+        url=author.template(config.url, "url"),
+        query=author.template(config.query, "query"),
+        headers=author.template(config.headers, "headers"),
+        body=None if config.body is UNSET else author.template(config.body, "body"),
+        expect_status=config.expect_status,
+        timeout_seconds=config.timeout_seconds,
+        max_response_bytes=config.max_response_bytes,
+    )
+
+
+def _wait(config: WaitConfig, author: Author) -> WaitProgram:
+    return WaitProgram(
+        signal=author.optional(config.signal, "signal"),
+        correlation=author.template(config.correlation_key, "correlation_key"),
+        seconds=author.optional(config.seconds, "seconds"),
+        until=author.optional(config.until, "until"),
+        timeout_seconds=config.timeout_seconds,
+        on_timeout=config.on_timeout,
+    )
+
+
+def _manual(config: ManualConfig, author: Author) -> ManualProgram:
+    return ManualProgram(
+        title=author.template(config.title, "title"),
+        assignee=author.template(config.assignee, "assignee"),
+        group=author.template(config.group, "group"),
+        form=config.form,
+        validator=None if config.form is None else Validator(config.form),
+        due_seconds=config.due_seconds,
+        on_reject=config.on_reject,
+    )

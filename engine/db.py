@@ -1,0 +1,132 @@
+"""Connections to PostgreSQL, and what its errors mean to us.
+
+`Link` is the worker's way: one synchronous connection in a thread of its own beside the event loop (a synchronous round
+trip costs a third of the CPU of an asynchronous one; measured). `pool` is the API's way. Nothing here knows a table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from engine.errors import SQLSTATES, BadInput, StepwellError, Unavailable
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Connection = psycopg.Connection[Row]
+
+# Half-open connections: noticed by the kernel after about 10 s instead of hours.
+KEEPALIVE: Mapping[str, int] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+class LinkLost(Exception):
+    """The connection went away; whether a statement in flight was committed is unknown."""
+
+
+class Link:
+    """One autocommitting connection, used by one statement at a time, in the order asked."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"link-{name}")
+        self._connection: Connection | None = None
+
+    async def open(self) -> None:
+        """Connect. Raises LinkLost when the server cannot be reached."""
+        self._connection = await self._run(lambda: connect(self._url, self._name))
+
+    async def close(self) -> None:
+        """Close the connection and its thread; a statement in flight is left to the server."""
+        if self._connection is not None:
+            await self._run(self._connection.close)
+        self._thread.shutdown(wait=False)
+
+    async def one(self, statement: LiteralString, parameters: Mapping[str, Any]) -> Row | None:
+        """Execute one autocommitted statement and return its first row. Raises psycopg.Error, LinkLost."""
+        return await self.call(lambda c: c.execute(statement, parameters, prepare=True).fetchone())
+
+    async def all(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[Row]:
+        """Execute one autocommitted statement and return its rows. Raises psycopg.Error, LinkLost."""
+        return await self.call(lambda c: c.execute(statement, parameters, prepare=True).fetchall())
+
+    async def do(self, statement: LiteralString, parameters: Mapping[str, Any]) -> int:
+        """Execute one autocommitted statement without result; return the rows it touched."""
+        return await self.call(lambda c: c.execute(statement, parameters, prepare=True).rowcount)
+
+    async def call(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on the connection in the link's thread."""
+        connection = self._connection
+        if connection is None:
+            raise LinkLost("not connected")
+        return await self._run(lambda: _guarded(connection, work))
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except psycopg.OperationalError as error:
+            if self._connection is None:
+                raise LinkLost(str(error)) from error
+            raise
+
+
+def connect(url: str, name: str) -> Connection:
+    """Open an autocommitting connection. Raises psycopg.OperationalError."""
+    return psycopg.connect(url, autocommit=True, application_name=f"stepwell {name}", **KEEPALIVE)
+
+
+def _guarded(connection: Connection, work: Callable[[Connection], T]) -> T:
+    """Run `work`; turn every error that leaves the connection unusable into LinkLost."""
+    try:
+        return work(connection)
+    except psycopg.Error as error:
+        # 57P01..57P05: the server ends the session; it may not have closed the socket yet.
+        if connection.closed or connection.broken or (error.sqlstate or "").startswith("57P"):
+            connection.close()
+            raise LinkLost(str(error)) from error
+        raise
+
+
+def pool(url: str, name: str, size: int) -> AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
+    """Return a pool that is not yet open. It may be opened while PostgreSQL is away."""
+    return AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        open=False,
+        timeout=3.0,  # a request waits this long for a connection, then answers 503
+        reconnect_timeout=5.0,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"application_name": f"stepwell {name}", **KEEPALIVE},
+        name=name,
+    )
+
+
+def translate(error: psycopg.Error) -> StepwellError:
+    """Return our error for one of PostgreSQL's: by SQLSTATE; detail = JSON pointer, hint = advice."""
+    state = error.sqlstate
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and state not in SQLSTATES:
+        return Unavailable("PostgreSQL cannot be reached at the moment")
+    if state in SQLSTATES:
+        pointer, _, extra = (error.diag.message_detail or "").partition(" ")
+        details: dict[str, object] = {"process_id": extra} if state == "SW410" and extra else {}
+        return SQLSTATES[state](
+            error.diag.message_primary or "refused",
+            advice=error.diag.message_hint,
+            pointer=pointer if pointer.startswith("/") else None,
+            details=details,
+        )
+    if state is not None and state[:2] == "22":  # data exceptions: NUL in text, number out of range, …
+        return BadInput("PostgreSQL cannot store one of the values", advice="Remove NUL characters and check numbers.")
+    return StepwellError("an unexpected database error")

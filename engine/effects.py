@@ -1,0 +1,59 @@
+"""Effects: what activities do outside. One coroutine per attempt, started only after its decision is durable.
+
+Must not touch a table or decide anything: it resolves the step's config, runs the executor and returns the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from engine.core.commands import Completed, Failed
+from engine.core.decide import Inputs, http_request
+from engine.core.ids import execution_id
+from engine.core.model import Activity, Category, Failure
+from engine.core.scope import PayloadNeeded
+from engine.executors.http import HttpExecutor, HttpRequest, RequestInvalid
+from engine.hold import Hold
+
+Fetch = Callable[[Hold, int], Awaitable[object]]
+
+
+class Effects:
+    """The executors of a worker."""
+
+    def __init__(self, http: HttpExecutor, secrets: Mapping[str, str]) -> None:
+        self._http = http
+        self._secrets = secrets
+        self._redact = tuple(secrets.values())
+
+    async def run(self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch) -> Completed | Failed:
+        """Run one attempt. Raises nothing but CancelledError; `fetch` brings a value over 8 KB into the hold."""
+        try:
+            return await self._http.run(await self._request(hold, activity, now, fetch))
+        except RequestInvalid as error:
+            return error.failed()
+        except Exception as error:
+            return Failed(_unresolved(activity, error), retryable=False)
+
+    async def _request(self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch) -> HttpRequest:
+        """Resolve the step's config. Raises RequestInvalid, EvaluationError."""
+        while True:
+            inputs = Inputs(now=now, jitter=0.0, payloads=hold.payloads, process_id=hold.id)
+            try:
+                config = http_request(hold.plan, hold.state, activity.path, inputs, self._secrets)
+            except PayloadNeeded as need:
+                await fetch(hold, need.n)
+                continue
+            execution = execution_id(hold.id, activity.path, activity.run)
+            return HttpRequest.from_config(config, execution, redact=self._redact)
+
+
+def _unresolved(activity: Activity, error: Exception) -> Failure:
+    return Failure(
+        category=Category.VALIDATION,
+        code="expression_failed",
+        message=f"the step's config could not be resolved: {error}",
+        step_id=activity.path,
+        advice="Correct the reference in the definition, or the data it reads.",
+    )

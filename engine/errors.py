@@ -1,0 +1,218 @@
+"""Every error Stepwell reports, in one tree.
+
+    StepwellError                        500  internal_error
+    ├── BadInput                         422  invalid_input           the caller can mend it
+    │   ├── InvalidDefinition            422  invalid_definition      carries one finding per fault
+    │   ├── UnreadableBody               400  unreadable_body         not JSON, not UTF-8, too deep
+    │   ├── TooLarge                     413  too_large
+    │   └── IdempotencyMismatch          422  idempotency_mismatch    same key, another body
+    ├── Unauthenticated                  401  unauthenticated
+    ├── Forbidden                        403  forbidden
+    ├── NotFound                         404  not_found
+    ├── Conflict                         409  conflict
+    │   ├── DefinitionBusy               409  definition_busy
+    │   ├── DefinitionDisabled           409  definition_disabled
+    │   ├── BusinessKeyTaken             409  business_key_taken
+    │   └── CommandRejected              409  command_rejected        the holder said no
+    ├── Unavailable                      503  unavailable             PostgreSQL is away; try again
+    └── OperatorError                    500  operator_error          set-up is wrong; nothing a caller can mend
+        ├── SettingError                      setting_invalid
+        ├── SchemaError                       schema_mismatch
+        └── EmbeddedError                     embedded_failed
+
+Codes are stable: clients branch on them. SQL functions raise them by SQLSTATE (class SW), see SQLSTATES.
+A refused command or a failed activity is a value (`engine.core.model.Failure`), never an exception.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Finding(Struct, frozen=True, omit_defaults=True):
+    """One fault in a document: where it is (JSON pointer), what is wrong, what to do."""
+
+    pointer: str
+    message: str
+    advice: str = ""
+    code: str = "invalid"
+
+
+class StepwellError(Exception):
+    """Root of the tree. `message` says what happened, `advice` what to do next."""
+
+    code = "internal_error"
+    status = 500
+    advice = "Look in the log for the same code; if it persists, report it."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        advice: str | None = None,
+        pointer: str | None = None,
+        code: str | None = None,
+        findings: tuple[Finding, ...] = (),
+        details: dict[str, object] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice or type(self).advice
+        self.pointer = pointer
+        self.code = code or type(self).code
+        self.findings = findings
+        self.details = details or {}
+
+
+class BadInput(StepwellError):
+    """The request is understood but cannot be accepted as it is."""
+
+    code = "invalid_input"
+    status = 422
+    advice = "Correct the named field and send the request again."
+
+
+class InvalidDefinition(BadInput):
+    """A definition has faults; `findings` lists all of them."""
+
+    code = "invalid_definition"
+    advice = "Correct each finding; its pointer names the place in the document."
+
+
+class UnreadableBody(BadInput):
+    """The body cannot be read as JSON at all."""
+
+    code = "unreadable_body"
+    status = 400
+    advice = "Send UTF-8 JSON without NUL characters or lone surrogates, at most 64 levels deep."
+
+
+class TooLarge(BadInput):
+    """A value is over its limit."""
+
+    code = "too_large"
+    status = 413
+    advice = "Keep large content elsewhere and pass a reference to it."
+
+
+class IdempotencyMismatch(BadInput):
+    """The same Idempotency-Key came with another request."""
+
+    code = "idempotency_mismatch"
+    advice = "Use a new Idempotency-Key for a new request."
+
+
+class Unauthenticated(StepwellError):
+    """No API key, or one that is not known."""
+
+    code = "unauthenticated"
+    status = 401
+    advice = "Send 'Authorization: Bearer <key>' with a key made by 'stepwell key create'."
+
+
+class Forbidden(StepwellError):
+    """The key or login lacks the right."""
+
+    code = "forbidden"
+    status = 403
+    advice = "Use a key with the scope the message names."
+
+
+class NotFound(StepwellError):
+    """No such thing in this tenant and environment."""
+
+    code = "not_found"
+    status = 404
+    advice = "Check the id, and that the key belongs to the same tenant and environment."
+
+
+class Conflict(StepwellError):
+    """The thing is not in a state that allows this."""
+
+    code = "conflict"
+    status = 409
+    advice = "Read the current state and decide again."
+
+
+class DefinitionBusy(Conflict):
+    """The definition is being changed right now."""
+
+    code = "definition_busy"
+    advice = "Try again in a few seconds."
+
+
+class DefinitionDisabled(Conflict):
+    """The definition takes no new processes."""
+
+    code = "definition_disabled"
+    advice = "Enable the definition first."
+
+
+class BusinessKeyTaken(Conflict):
+    """A process with this business key is still running."""
+
+    code = "business_key_taken"
+    advice = "Use the running process named in 'details.process_id', or another business key."
+
+
+class CommandRejected(Conflict):
+    """The process was asked, and its state does not allow it."""
+
+    code = "command_rejected"
+
+
+class Unavailable(StepwellError):
+    """PostgreSQL cannot be reached at the moment. Nothing was half done."""
+
+    code = "unavailable"
+    status = 503
+    advice = "Try again in a few seconds with the same Idempotency-Key; nothing is lost."
+
+
+class OperatorError(StepwellError):
+    """The installation is not right; shown to the operator by the command line."""
+
+    code = "operator_error"
+    advice = "Run 'stepwell doctor'."
+
+
+class SettingError(OperatorError):
+    """A setting in the environment is unknown or has a bad value."""
+
+    code = "setting_invalid"
+    advice = "Compare the name and value with docs/configuration.md."
+
+
+class SchemaError(OperatorError):
+    """The database's schema is not the one this program was built for."""
+
+    code = "schema_mismatch"
+    advice = "Run 'stepwell migrate' with the newest release."
+
+
+class EmbeddedError(OperatorError):
+    """The embedded PostgreSQL could not be started or stopped."""
+
+    code = "embedded_failed"
+    advice = "Read the server's log named in the message, or set STEPWELL_DATABASE_URL to a server of your own."
+
+
+# SQLSTATE raised by sql/functions → class. The functions' `hint` becomes the advice, `detail` the JSON pointer.
+SQLSTATES: dict[str, type[StepwellError]] = {
+    "SW400": BadInput,
+    "SW403": Forbidden,
+    "SW404": NotFound,
+    "SW409": Conflict,
+    "SW410": BusinessKeyTaken,
+    "SW411": DefinitionDisabled,
+    "SW413": TooLarge,
+    "55P03": DefinitionBusy,  # lock_not_available
+}
+
+
+def tree(root: type[StepwellError] = StepwellError) -> list[type[StepwellError]]:
+    """Return `root` and everything below it, parents first."""
+    found = [root]
+    for child in root.__subclasses__():
+        found.extend(tree(child))
+    return found

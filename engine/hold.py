@@ -1,0 +1,345 @@
+"""One held process in memory: its state, what was decided but not yet written, its running effects. Sole caller of decide.
+
+Invariants:
+- `state` is the fold of the durable history plus `in_flight` plus `pending`; at most one slip is in flight.
+- An effect starts only after the flush that decided it was confirmed (the session starts what `confirm` returns).
+- Each mail is decided once in a hold, however often a late answer shows it again.
+- A hold gives its lease up only when it is quiet, and only with the bell value read together with its mail.
+It does no I/O: it asks its desk (the session) for time, values and wake-ups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+
+from engine.core.commands import Broken, Command, Mail, Signal, Woken
+from engine.core.compile import Plan
+from engine.core.decide import Decision, Inputs, decide
+from engine.core.events import ActivityWaiting, CommandRejected, Event, TaskCreated
+from engine.core.evolve import evolve
+from engine.core.model import TERMINAL, Activity, ActivityStatus, Category, Failure, State, next_due
+from engine.core.scope import PayloadNeeded
+from engine.flush import Slip, event_row
+from engine.queue import Claimed, Loaded, Rung, read_mail, snapshot_of
+
+SHORT = timedelta(seconds=1)  # a wake-up nearer than this is awaited in memory: parking costs two commits
+SNAPSHOT_AT_PARK = 64  # events since the last snapshot (design section 3)
+SNAPSHOT_IN_FLUSH = 256
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Desk(Protocol):
+    """What a hold may ask of the session it lives in."""
+
+    def now(self) -> datetime: ...
+    def jitter(self) -> float: ...
+    def dirty(self, hold: Hold) -> None: ...
+    def fetch(self, hold: Hold, n: int) -> None: ...
+    def wake_at(self, due: datetime, wake: Callable[[], None]) -> asyncio.TimerHandle: ...
+    def trouble(self, hold: Hold, where: str, error: Exception) -> None: ...
+
+
+class Hold:
+    """A process this worker holds."""
+
+    def __init__(self, desk: Desk, claimed: Claimed, loaded: Loaded, state: State, plan: Plan) -> None:
+        self.id = claimed.process_id
+        self.claimed = claimed
+        self.plan = plan
+        self.state = state
+        self.bell = loaded.bell
+        self.losses = loaded.losses
+        self.payloads: dict[int, Any] = {}
+        self.effects: dict[str, tuple[int, asyncio.Task[None]]] = {}  # path → attempt, task
+        self.in_flight: list[Event] = []
+        self.give_back = False  # draining, or this release cannot read something of it
+        self.broken = False  # reloaded to fail, since PostgreSQL refused what it wanted to write
+        self._desk = desk
+        self._commands: deque[Command] = deque()
+        self._fetching = False
+        self._pending: list[Event] = []
+        self._new_payloads: dict[int, Any] = {}
+        self._decided: set[int] = set()
+        self._signals: dict[int, int] = {}  # mail id → signal id, until its outcome is taken
+        self._durable_status = state.status
+        self._durable_waits = _waits(state)
+        self._durable_tasks = _tasks(state)
+        self._snapshot_seq = loaded.snapshot_seq
+        self._looked_seq = 0
+        self._alarm: tuple[datetime, asyncio.TimerHandle] | None = None
+
+    # -- deciding
+
+    def act(self, command: Command) -> None:
+        """Decide a command, in the order they come; the events wait for the next flush."""
+        self._commands.append(command)
+        self._pump()
+
+    def receive(self, rung: Rung) -> None:
+        """Take in mail and the bell value read with it. Raises msgspec.ValidationError for a newer kind of order."""
+        for id_, order in rung.mail:
+            if id_ not in self._decided:
+                mail = read_mail(id_, order)
+                self._decided.add(id_)
+                if isinstance(mail.order, Signal):
+                    self._signals[id_] = mail.order.signal_id
+                self.act(mail)
+        self.bell = max(self.bell, rung.bell)
+        self._desk.dirty(self)
+
+    def fetched(self, n: int, value: Any) -> None:
+        """A value over 8 KB that `decide` asked for has come."""
+        self.payloads[n] = value
+        self._fetching = False
+        self._pump()
+        self._desk.dirty(self)
+
+    def _pump(self) -> None:
+        while self._commands and not self._fetching:
+            try:
+                decision = self._decide(self._commands[0])
+            except PayloadNeeded as need:
+                self._fetching = True
+                self._desk.fetch(self, need.n)
+                return
+            self._commands.popleft()
+            self._apply(decision)
+
+    def _decide(self, command: Command) -> Decision:
+        inputs = Inputs(
+            now=self._desk.now(), jitter=self._desk.jitter(), payloads=self.payloads, process_id=self.id
+        )
+        try:
+            return decide(self.plan, self.state, command, inputs)
+        except PayloadNeeded:
+            raise
+        except Exception as error:  # a bug of ours: this process fails, its neighbours go on
+            self._desk.trouble(self, "decide", error)
+            return decide(self.plan, self.state, Broken(_bug(error)), inputs)
+
+    def _apply(self, decision: Decision) -> None:
+        for event in decision.events:
+            self.state = evolve(self.state, event)
+        if not decision.events:
+            return
+        self._pending += decision.events
+        self.payloads.update(decision.payloads)
+        self._new_payloads.update(decision.payloads)
+        self._cancel_unwanted_effects()
+        self._set_alarm()
+        self._desk.dirty(self)
+
+    def _cancel_unwanted_effects(self) -> None:
+        """Stop effects whose activity has moved on: timed out, cancelled, ended with the process."""
+        for path, (attempt, task) in list(self.effects.items()):
+            if not self.wants(path, attempt):
+                del self.effects[path]
+                task.cancel()
+
+    def wants(self, path: str, attempt: int) -> bool:
+        """Tell whether this attempt is still the one to run."""
+        activity = self.state.activities.get(path)
+        return activity is not None and activity.status is ActivityStatus.RUNNING and activity.attempt == attempt
+
+    def _set_alarm(self) -> None:
+        """Keep one wake-up, at the state's next due time."""
+        due = next_due(self.state)
+        if self._alarm is not None:
+            if self._alarm[0] == due:
+                return
+            self._alarm[1].cancel()
+        self._alarm = None if due is None else (due, self._desk.wake_at(due, self._wake))
+
+    def _wake(self) -> None:
+        self._alarm = None
+        self.woken()
+
+    def woken(self) -> None:
+        """Time has passed (or the clock was moved): decide what is due."""
+        self.act(Woken())
+        self._set_alarm()
+
+    # -- writing
+
+    def take(self) -> Slip | None:
+        """Return what is to be written for this process now, None if nothing. The slip is then in flight.
+
+        Raises UnicodeEncodeError when a decided value cannot be written at all.
+        """
+        if self.in_flight:
+            return None
+        slip = Slip(self.id, self.claimed.tenant_id, self.claimed.environment_id)
+        if self._pending:
+            self._take_events(slip)
+        quiet = self._quiet()
+        if quiet and self.give_back and not self._parkable():
+            slip.give_back = True
+        elif quiet and self._parkable() and not self.must_look():
+            self._take_park(slip)
+        return slip if slip.events or slip.park or slip.give_back else None
+
+    def _take_events(self, slip: Slip) -> None:
+        scope = (self.id, self.claimed.tenant_id, self.claimed.environment_id)
+        slip.events = [event_row(*scope, event) for event in self._pending]
+        slip.payloads = {n: msgspec.Raw(_encode(value)) for n, value in self._new_payloads.items()}
+        for event in self._pending:
+            if event.body.command is not None:
+                slip.mail.append(event.body.command)
+                signal = self._signals.pop(event.body.command, None)
+                if signal is not None and isinstance(event.body, CommandRejected):
+                    slip.undeliveries.append(signal)
+        self._take_waits(slip)
+        if self.state.status is not self._durable_status:
+            self._take_status(slip)
+        if self.state.seq - self._snapshot_seq >= SNAPSHOT_IN_FLUSH:
+            self._take_snapshot(slip)
+        self.in_flight, self._pending, self._new_payloads = self._pending, [], {}
+
+    def _take_waits(self, slip: Slip) -> None:
+        opened = any(isinstance(event.body, ActivityWaiting | TaskCreated) for event in self._pending)
+        if not (opened or self._durable_waits or self._durable_tasks):
+            return
+        waits, tasks = _waits(self.state), _tasks(self.state)
+        slip.waits = [_wait_row(key) for key in waits - self._durable_waits]
+        slip.unwaits = [_wait_row(key) for key in self._durable_waits - waits]
+        slip.tasks = [self._task_row(path) for path in tasks - self._durable_tasks]
+        slip.untasks = [{"path": path} for path in self._durable_tasks - tasks]
+        self._durable_waits, self._durable_tasks = waits, tasks
+
+    def _task_row(self, path: str) -> dict[str, Any]:
+        activity = self.state.activities[path]
+        assert activity.wait is not None and activity.wait.task is not None
+        task = activity.wait.task
+        return {
+            "path": path,
+            "run": activity.run,
+            "definition_id": self.state.definition_id,
+            "title": task.title,
+            "assignee": task.assignee,
+            "group": task.group,
+            "form": task.form,
+            "due_at": task.due_at,
+            "created_at": self.state.last_at,
+        }
+
+    def _take_status(self, slip: Slip) -> None:
+        state = self.state
+        slip.status = {"status": state.status, "started_at": state.started_at, "ended_at": state.ended_at}
+        if state.status in TERMINAL and state.business_key is not None:
+            slip.ended = {"definition_id": state.definition_id, "business_key": state.business_key}
+        self._durable_status = state.status
+
+    def _take_snapshot(self, slip: Slip) -> None:
+        slip.snapshot = snapshot_of(self.state)
+        slip.snapshot_seq = self._snapshot_seq = self.state.seq
+
+    def _take_park(self, slip: Slip) -> None:
+        slip.park = True
+        slip.park_bell = self.bell
+        slip.park_due = next_due(self.state)
+        if self.state.seq - self._snapshot_seq >= SNAPSHOT_AT_PARK and self.state.status not in TERMINAL:
+            self._take_snapshot(slip)
+
+    def confirm(self) -> list[Activity]:
+        """The slip in flight is durable; return the activities whose effects it allows to start."""
+        events, self.in_flight = self.in_flight, []
+        started: list[Activity] = []
+        for event in events:
+            starts = [(start.path, start.attempt) for start in event.body.starts]
+            if event.type == "activity.started" and event.path is not None and event.attempt is not None:
+                starts.append((event.path, event.attempt))
+            started += [
+                self.state.activities[path]
+                for path, attempt in starts
+                if self.wants(path, attempt) and self.plan.effectful(path)
+            ]
+        return started
+
+    # -- parking
+
+    def _quiet(self) -> bool:
+        """Nothing runs, nothing is to be decided."""
+        if self.effects or self._commands or self._fetching:
+            return False
+        return self.give_back or all(
+            a.status is not ActivityStatus.RUNNING for a in self.state.activities.values()
+        )
+
+    def _parkable(self) -> bool:
+        """Tell whether the state asks for nothing soon."""
+        if any(a.status is ActivityStatus.RUNNING for a in self.state.activities.values()):
+            return False
+        if self.state.seq == 0:
+            return False
+        due = next_due(self.state)
+        return due is None or due - self._desk.now() > SHORT
+
+    def must_look(self) -> bool:
+        """Tell whether kept signals must be looked for before this hold may park: its waits have a correlation key."""
+        return self._looked_seq != self.state.seq and any(correlation for _, correlation, _ in self._durable_waits)
+
+    def wants_look(self) -> bool:
+        """Tell whether everything is durable and quiet, so that a look now would be a look after the flush."""
+        return not self.in_flight and not self._pending and self._quiet() and self._parkable() and self.must_look()
+
+    def looked(self, seq: int) -> None:
+        """No signal was found by a look that began at `seq`."""
+        self._looked_seq = seq
+        self._desk.dirty(self)
+
+    def open_waits(self) -> list[dict[str, Any]]:
+        """Return the keyed waits to look for."""
+        scope = {
+            "process_id": self.id,
+            "tenant_id": self.claimed.tenant_id,
+            "environment_id": self.claimed.environment_id,
+        }
+        keys = {(name, correlation) for name, correlation, _ in self._durable_waits if correlation}
+        return [{**scope, "name": name, "correlation": correlation} for name, correlation in keys]
+
+    def close(self) -> None:
+        """The hold is over: whatever still runs for it is stopped."""
+        if self._alarm is not None:
+            self._alarm[1].cancel()
+        for _, task in self.effects.values():
+            task.cancel()
+        self.effects.clear()
+
+
+def _waits(state: State) -> frozenset[tuple[str, str, str]]:
+    """Return (name, correlation, path) of every open signal wait."""
+    return frozenset(
+        (a.wait.signal, a.wait.correlation, a.path)
+        for a in state.activities.values()
+        if a.status is ActivityStatus.WAITING and a.wait is not None and a.wait.signal is not None
+    )
+
+
+def _tasks(state: State) -> frozenset[str]:
+    """Return the path of every open task."""
+    return frozenset(
+        a.path
+        for a in state.activities.values()
+        if a.status is ActivityStatus.WAITING and a.wait is not None and a.wait.task is not None
+    )
+
+
+def _wait_row(key: tuple[str, str, str]) -> dict[str, Any]:
+    name, correlation, path = key
+    return {"name": name, "correlation": correlation, "path": path}
+
+
+def _bug(error: Exception) -> Failure:
+    return Failure(
+        category=Category.EXECUTION,
+        code="engine_fault",
+        message=f"the engine could not decide: {type(error).__name__}",
+        advice="Report this with the worker's log; after a release that mends it, retry the process.",
+    )

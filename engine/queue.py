@@ -1,0 +1,205 @@
+"""The worker's statements as typed calls: register, tick (claim and heartbeat), load, look, flush, bury.
+
+One call = one autocommitted statement on the worker's own link. Nothing here decides or keeps anything.
+Errors: psycopg.Error from the statement, LinkLost when the connection went away, Fenced when the worker row is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import psycopg
+from msgspec import Struct
+
+import sql
+from engine.core.commands import Mail, Orders
+from engine.core.events import Event, decode_body
+from engine.core.evolve import evolve
+from engine.core.model import State
+from engine.db import Link
+
+ALONE_FROM = 2  # losses from which a process is loaded alone; the same number stands in worker.load
+SNAPSHOT_FORMAT = 1  # raise it when State changes its meaning: older snapshots are then ignored and history folded anew
+
+
+class Fenced(Exception):
+    """Our worker row is gone: we were judged dead. Drop everything and register anew."""
+
+
+class Claimed(Struct, frozen=True, array_like=True):
+    """A new hold of ours."""
+
+    process_id: int
+    tenant_id: int
+    environment_id: int
+    priority: int
+    lane: int
+
+
+class Rung(Struct, frozen=True, array_like=True):
+    """A held process somebody rang for, with all its mail."""
+
+    process_id: int
+    bell: int
+    mail: tuple[tuple[int, msgspec.Raw], ...]
+
+
+class Tick(Struct, frozen=True):
+    """Answer of a tick."""
+
+    alive: bool
+    now: datetime | None = None
+    matched: int = 0
+    fired: int = 0
+    claimed: tuple[Claimed, ...] = ()
+    rung: tuple[Rung, ...] = ()
+    more: bool = False
+
+
+class Snapshot(Struct, frozen=True):
+    """A state as kept in `process.snapshot`."""
+
+    format: int
+    state: msgspec.Raw
+
+
+class OutdatedSnapshot(Exception):
+    """The snapshot was written by a release with another State: fold the whole history instead."""
+
+
+class Loaded(Struct, frozen=True):
+    """What a hold begins from. `state` None: it was lost twice or more and is to be loaded alone."""
+
+    process_id: int
+    definition_id: int
+    version: int
+    losses: int
+    bell: int
+    state: State | None
+    snapshot_seq: int
+    mail: tuple[tuple[int, msgspec.Raw], ...]
+
+
+_tick = msgspec.json.Decoder(Tick)
+_history = msgspec.json.Decoder(list[tuple[int, datetime, str, int, str | None, int | None, msgspec.Raw]])
+_mail = msgspec.json.Decoder(tuple[tuple[int, msgspec.Raw], ...])
+_looked = msgspec.json.Decoder(list[tuple[int, int, msgspec.Raw]])
+_snapshot = msgspec.json.Decoder(Snapshot)
+_state = msgspec.json.Decoder(State)
+_order = msgspec.json.Decoder(Orders)
+_parked = msgspec.json.Decoder(dict[str, list[int]])
+
+
+def read_mail(id_: int, order: msgspec.Raw) -> Mail:
+    """Return one mail. Raises msgspec.ValidationError for an order this release does not know."""
+    return Mail(id_, _order.decode(order))
+
+
+async def register(link: Link, release: str, *, lock: bool) -> tuple[int, datetime]:
+    """Make a worker row of our own; with `lock` also take the session lock others watch. Returns its id and now."""
+    row = await link.one(
+        sql.query("worker.register"), {"host": socket.gethostname(), "pid": os.getpid(), "release": release}
+    )
+    assert row is not None
+    if lock:
+        await link.one(sql.query("worker.lock"), {"me": row[0]})
+    return row[0], row[1]
+
+
+async def tick(link: Link, me: int, slots: int) -> Tick:
+    """Beat, match, fire, claim up to `slots`, sweep, read rung leases. Raises Fenced."""
+    row = await link.one(sql.query("worker.tick"), {"me": me, "slots": slots})
+    assert row is not None
+    answer = _tick.decode(row[0])
+    if not answer.alive:
+        raise Fenced
+    return answer
+
+
+async def flush(link: Link, me: int, document: bytes) -> frozenset[int]:
+    """Write one document; return the processes that are parked now. Raises Fenced, psycopg.Error."""
+    try:
+        row = await link.one(sql.query("worker.flush"), {"me": me, "doc": document.decode()})
+    except psycopg.Error as error:
+        if error.sqlstate == "SW001":
+            raise Fenced from error
+        raise
+    assert row is not None
+    return frozenset(_parked.decode(row[0])["parked"])
+
+
+async def load(link: Link, me: int, ids: list[int], *, alone: bool) -> list[tuple[Any, ...]]:
+    """Return the raw rows of newly claimed processes, to be read one by one (`read_loaded`): one may be unreadable."""
+    return await link.all(sql.query("worker.load"), {"me": me, "ids": ids, "alone": alone})
+
+
+def read_loaded(row: tuple[Any, ...], *, alone: bool) -> Loaded:
+    """Fold one loaded row. Raises NewerEvent, OutdatedSnapshot."""
+    id_, definition_id, version, snapshot, snapshot_seq, losses, history, inbox, bell = row
+    state = fold(snapshot, history) if alone or losses < ALONE_FROM else None
+    mail = _mail.decode(inbox) if inbox else ()
+    return Loaded(id_, definition_id, version, losses, bell, state, snapshot_seq, mail)
+
+
+def fold(snapshot: str | None, history: str | None) -> State:
+    """Return the state a snapshot and the history after it tell. Raises NewerEvent, OutdatedSnapshot."""
+    state = State() if snapshot is None else _restore(snapshot)
+    for seq, at, type_, v, path, attempt, data in _history.decode(history) if history else ():
+        state = evolve(state, Event(seq, at, type_, decode_body(type_, v, data), path, attempt, v))
+    return state
+
+
+def _restore(snapshot: str) -> State:
+    """Return the state in a snapshot."""
+    kept = _snapshot.decode(snapshot)
+    if kept.format != SNAPSHOT_FORMAT:
+        raise OutdatedSnapshot
+    return _state.decode(kept.state)
+
+
+def snapshot_of(state: State) -> Snapshot:
+    """Return what `process.snapshot` keeps of a state."""
+    return Snapshot(SNAPSHOT_FORMAT, msgspec.Raw(msgspec.json.encode(state)))
+
+
+async def whole_history(link: Link, process_id: int) -> str | None:
+    """Return the complete history of one process as `fold` reads it."""
+    row = await link.one(sql.query("worker.history"), {"id": process_id})
+    return None if row is None else row[0]
+
+
+async def quarantine(link: Link, me: int, process_id: int) -> None:
+    """Set aside a held process that can neither go on nor fail."""
+    await link.do(sql.query("worker.quarantine"), {"me": me, "id": process_id})
+
+
+async def inbox(link: Link, me: int, process_id: int) -> Rung | None:
+    """Return bell and mail of one held process, None when the lease is not ours."""
+    row = await link.one(sql.query("worker.inbox"), {"me": me, "id": process_id})
+    return None if row is None else Rung(process_id, row[0], _mail.decode(row[1]))
+
+
+async def look_for_signals(link: Link, me: int, waits: list[dict[str, Any]]) -> list[tuple[int, int, msgspec.Raw]]:
+    """Consume kept signals for these waits; return (process, mail id, order) of each."""
+    document = msgspec.json.encode(waits).decode()
+    row = await link.one(sql.query("worker.look_for_signals"), {"me": me, "waits": document})
+    assert row is not None
+    return _looked.decode(row[0])
+
+
+async def payload(link: Link, process_id: int, n: int) -> Any:
+    """Return one value over 8 KB."""
+    row = await link.one(sql.query("worker.payload"), {"id": process_id, "n": n})
+    assert row is not None, "a reference without its payload"
+    return msgspec.json.decode(row[0])
+
+
+async def definition(link: Link, definition_id: int, version: int) -> Any:
+    """Return a published document."""
+    row = await link.one(sql.query("worker.definition"), {"definition_id": definition_id, "version": version})
+    assert row is not None, "a process without its definition"
+    return msgspec.json.decode(row[0])

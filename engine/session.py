@@ -1,0 +1,445 @@
+"""One worker row, its connection, and every hold that lives under it.
+
+The row is the fence and the connection is its life: when either goes, the whole session is dropped, with all holds and
+effects, and the worker opens a new one under a new id. Nothing of a session outlives it.
+
+Three loops share the link, one statement at a time: tick (heartbeat, claim, mail), flush (write what was decided, one in
+flight), rescue (watch the others). Must not decide: holds do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import traceback
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from engine import flush, queue, rescue
+from engine.config import Settings
+from engine.core.commands import Broken, Failed, Opened, Reported
+from engine.core.compile import Plan, compile_definition
+from engine.core.definition import parse_definition
+from engine.core.events import NewerEvent
+from engine.core.model import Activity, Category, Failure
+from engine.db import Link
+from engine.effects import Effects
+from engine.hold import Hold
+from engine.observe import ActivityBegan, FlushFailed, Observer, Rescued, Trouble, WorkerChanged
+from engine.queue import Claimed, Loaded, Rung
+from engine.report import ended, progress
+
+TICK_SECONDS = 0.25
+WATCH_SECONDS = 1.0
+JUMP = timedelta(seconds=2)  # the database's clock moved by more than waiting explains: a test clock, or an operator
+
+
+class Session:
+    """A worker between registering and being fenced, cut off or drained."""
+
+    def __init__(
+        self, settings: Settings, link: Link, me: int, now: datetime, effects: Effects, observe: Observer
+    ) -> None:
+        self.me = me
+        self.holds: dict[int, Hold] = {}
+        self._settings = settings
+        self._link = link
+        self._effects = effects
+        self._observe = observe
+        self._plans: dict[tuple[int, int], Plan] = {}
+        self._dirty: dict[int, Hold] = {}
+        self._work = asyncio.Event()  # something is to be flushed or looked for
+        self._hurry = asyncio.Event()  # slots are free and jobs are left: tick now
+        self._more = False
+        self._taking = True  # false: claim no more (draining, or a newer release is at work)
+        self._draining = False
+        self._stop_at: float | None = None
+        self._clock = (now, time.monotonic())
+        self._fence_at = time.monotonic()
+        self._late: list[tuple[Hold, Activity]] = []  # effects that wait for a younger fence
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # -- life
+
+    async def run(self) -> None:
+        """Work until drained. Raises Fenced or LinkLost (in an ExceptionGroup) when the session is over."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                flusher = group.create_task(self._flush_loop())
+                watcher = group.create_task(self._rescue_loop())
+                await self._tick_loop()
+                flusher.cancel()
+                watcher.cancel()
+        finally:
+            self._drop_all()
+
+    def drain(self) -> None:
+        """Claim no more, start no more effects, give back what is quiet; what still runs may finish for a while."""
+        self._draining = True
+        self._taking = False
+        self._stop_at = time.monotonic() + self._settings.drain_seconds
+        for hold in self.holds.values():
+            hold.give_back = True
+            self.dirty(hold)
+        self._hurry.set()
+
+    def _drop_all(self) -> None:
+        for hold in self.holds.values():
+            hold.close()
+        self.holds.clear()
+        for task in self._tasks:
+            task.cancel()
+
+    # -- what holds ask of their desk
+
+    def now(self) -> datetime:
+        """Return the database's time: at the last tick, plus what passed since."""
+        moment, read_at = self._clock
+        return moment + timedelta(seconds=time.monotonic() - read_at)
+
+    def jitter(self) -> float:
+        """Return a number in [0, 1)."""
+        return random.random()  # noqa: S311  spreads retries; guessing it gains nobody anything
+
+    def dirty(self, hold: Hold) -> None:
+        """Put the hold before the flusher."""
+        self._dirty[hold.id] = hold
+        self._work.set()
+
+    def wake_at(self, due: datetime, wake: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call `wake` when the database's time reaches `due`."""
+        delay = max(0.0, (due - self.now()).total_seconds())
+        return asyncio.get_running_loop().call_later(min(delay, 86_400.0), wake)
+
+    def fetch(self, hold: Hold, n: int) -> None:
+        """Bring a value over 8 KB into the hold."""
+        self._spawn(self._fetch(hold, n))
+
+    async def _fetch(self, hold: Hold, n: int) -> None:
+        await self.payload(hold, n)
+        hold.fetched(n, hold.payloads[n])
+
+    async def payload(self, hold: Hold, n: int) -> None:
+        """Load one value over 8 KB."""
+        if n not in hold.payloads:
+            hold.payloads[n] = await queue.payload(self._link, hold.id, n)
+
+    def trouble(self, hold: Hold, where: str, error: Exception) -> None:
+        """Report an error that is ours."""
+        detail = "".join(traceback.format_exception(error))
+        self._observe(
+            Trouble(process=hold.id, level="error", where=where, message=str(error), detail=detail)
+        )
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._spawned_done)
+        return task
+
+    def _spawned_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            error = task.exception()
+            self._observe(Trouble(level="error", where="task", message=f"{type(error).__name__}: {error}"))
+
+    # -- tick: heartbeat, claim, mail
+
+    async def _tick_loop(self) -> None:
+        while not (self._draining and self._drained()):
+            self._hurry.clear()
+            slots = self._settings.worker_slots - len(self.holds) if self._taking else 0
+            sent = time.monotonic()
+            tick = await queue.tick(self._link, self.me, slots)
+            self._confirm_fence(sent, tick.now)
+            self._more = tick.more and bool(slots)
+            for rung in tick.rung:
+                self._receive(rung)
+            if tick.claimed:
+                await self._open(list(tick.claimed))
+            if not (self._more and len(self.holds) < self._settings.worker_slots):
+                await _wait(self._hurry, TICK_SECONDS)
+
+    def _drained(self) -> bool:
+        return not self.holds or (self._stop_at is not None and time.monotonic() > self._stop_at)
+
+    def _confirm_fence(self, sent: float, now: datetime | None) -> None:
+        """A statement that began at `sent` found our worker row: effects may start, and the clock is known."""
+        self._fence_at = sent
+        if now is not None:
+            jumped = abs(now - self.now()) > JUMP
+            self._clock = (now, time.monotonic())
+            if jumped:
+                for hold in list(self.holds.values()):
+                    hold.woken()
+        late, self._late = self._late, []
+        for hold, activity in late:
+            self._start(hold, activity)
+
+    def _receive(self, rung: Rung) -> None:
+        hold = self.holds.get(rung.process_id)
+        if hold is None:
+            return
+        try:
+            hold.receive(rung)
+        except msgspec.ValidationError as error:
+            self._newer(hold, str(error))
+
+    def _newer(self, hold: Hold, why: str) -> None:
+        """Somebody newer is at work: give the process back and claim no more, so that a newer worker gets it."""
+        self._taking = False
+        hold.give_back = True
+        self.dirty(hold)
+        self._observe(
+            WorkerChanged(process=hold.id, level="error", worker=self.me, what="outdated", detail=why)
+        )
+
+    # -- opening holds
+
+    async def _open(self, claimed: list[Claimed]) -> None:
+        """Load what was claimed, in a statement younger than the claim; suspects each alone."""
+        by_id = {c.process_id: c for c in claimed}
+        rows = await queue.load(self._link, self.me, list(by_id), alone=False)
+        suspects = [await self._open_row(by_id.pop(row[0]), row, alone=False) for row in rows]
+        for suspect in filter(None, suspects):
+            for row in await queue.load(self._link, self.me, [suspect.process_id], alone=True):
+                await self._open_row(suspect, row, alone=True)
+        for orphan in by_id.values():  # a ring for a process that retention took away
+            await flush.send(self._link, self.me, [flush.Slip(*msgspec.structs.astuple(orphan)[:3], park=True)])
+
+    async def _open_row(self, claimed: Claimed, row: tuple[Any, ...], *, alone: bool) -> Claimed | None:
+        """Open one hold; return it back if it is to be loaded alone."""
+        try:
+            loaded = queue.read_loaded(row, alone=alone)
+            if loaded.state is None:
+                return claimed
+            plan = await self._plan(loaded.definition_id, loaded.version)
+        except queue.OutdatedSnapshot:
+            history = await queue.whole_history(self._link, claimed.process_id)
+            return await self._open_row(claimed, (*row[:3], None, 0, row[5], history, *row[7:]), alone=alone)
+        except NewerEvent as error:
+            await self._give_back(claimed, str(error))
+        except (ValueError, AssertionError, LookupError, TypeError) as error:
+            await self._set_aside(claimed.process_id, error)
+        else:
+            self._begin(claimed, loaded, plan)
+        return None
+
+    def _begin(self, claimed: Claimed, loaded: Loaded, plan: Plan) -> None:
+        assert loaded.state is not None
+        hold = Hold(self, claimed, loaded, loaded.state, plan)
+        hold.give_back = self._draining
+        self.holds[hold.id] = hold
+        hold.act(Opened())
+        self._receive(Rung(hold.id, loaded.bell, loaded.mail))
+        self.dirty(hold)
+
+    async def _plan(self, definition_id: int, version: int) -> Plan:
+        """Return the compiled definition. A published version never changes, so it is kept."""
+        plan = self._plans.get((definition_id, version))
+        if plan is None:
+            document = await queue.definition(self._link, definition_id, version)
+            plan = compile_definition(parse_definition(document))
+            self._plans[definition_id, version] = plan
+        return plan
+
+    async def _give_back(self, claimed: Claimed, why: str) -> None:
+        self._taking = False
+        self._observe(
+            WorkerChanged(
+                process=claimed.process_id, level="error", worker=self.me, what="outdated", detail=why
+            )
+        )
+        slip = flush.Slip(claimed.process_id, claimed.tenant_id, claimed.environment_id, give_back=True)
+        await flush.send(self._link, self.me, [slip])
+
+    async def _set_aside(self, process_id: int, error: Exception) -> None:
+        """Neither can it go on nor fail: quarantine, for an operator to see."""
+        await queue.quarantine(self._link, self.me, process_id)
+        self._observe(
+            Trouble(process=process_id, level="error", where="quarantine", message=f"{type(error).__name__}: {error}")
+        )
+
+    # -- flush
+
+    async def _flush_loop(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await self._look(await self._flush_once())
+
+    async def _flush_once(self) -> list[Hold]:
+        """Write what is dirty, once; return the holds that now want to look for kept signals."""
+        holds, slips = self._take()
+        if slips:
+            sent = time.monotonic()
+            parked, refused = await flush.send(self._link, self.me, slips)
+            self._confirm_fence(sent, None)
+            bad = {r.slip.process_id: r for r in refused}
+            for slip in slips:
+                if slip.process_id in bad:
+                    await self._recover(bad[slip.process_id])
+                else:
+                    await self._written(slip, slip.process_id in parked)
+        return [hold for hold in holds if hold.id in self.holds and hold.wants_look()]
+
+    def _take(self) -> tuple[list[Hold], list[flush.Slip]]:
+        """Collect slips up to the cap; a suspect's slip travels alone."""
+        holds: list[Hold] = []
+        slips: list[flush.Slip] = []
+        rows = size = 0
+        while self._dirty and rows < flush.MOST_EVENTS and size < flush.MOST_BYTES:
+            id_, hold = next(iter(self._dirty.items()))
+            suspect = hold.losses >= queue.ALONE_FROM
+            if suspect and slips:
+                break
+            del self._dirty[id_]
+            if self.holds.get(id_) is not hold:
+                continue
+            holds.append(hold)
+            slip = self._slip(hold)
+            if slip is not None:
+                slips.append(slip)
+                rows += len(slip.events) + 1
+                size += sum(len(e["data"]) for e in slip.events) + sum(map(len, slip.payloads.values()))
+            if suspect:
+                break
+        if self._dirty:
+            self._work.set()
+        return holds, slips
+
+    def _slip(self, hold: Hold) -> flush.Slip | None:
+        try:
+            return hold.take()
+        except (UnicodeEncodeError, msgspec.MsgspecError) as error:
+            self._spawn(self._break(hold, error))
+            return None
+
+    async def _written(self, slip: flush.Slip, parked: bool) -> None:
+        """A slip is durable: start what it allows, drop what it parked or gave back."""
+        hold = self.holds.get(slip.process_id)
+        if hold is None:
+            return
+        events = hold.in_flight
+        started = hold.confirm()
+        for observation in progress(hold, events):
+            self._observe(observation)
+        if parked or slip.give_back:
+            self._close(hold)
+        elif slip.park:
+            rung = await queue.inbox(self._link, self.me, hold.id)
+            if rung is not None:
+                self._receive(rung)
+        for activity in started:
+            self._start(hold, activity)
+        if hold.id in self.holds:
+            self.dirty(hold)
+
+    def _close(self, hold: Hold) -> None:
+        hold.close()
+        self.holds.pop(hold.id, None)
+        if self._more and len(self.holds) <= self._settings.worker_slots * 3 // 4 or self._draining:
+            self._hurry.set()
+
+    async def _recover(self, refused: flush.Refused) -> None:
+        """PostgreSQL refuses what this process wants to write: reload it, and let it fail for that reason."""
+        slip, error = refused.slip, refused.error
+        self._observe(
+            FlushFailed(process=slip.process_id, level="error", processes=1, reason=f"{error.sqlstate} {error}")
+        )
+        hold = self.holds.get(slip.process_id)
+        if hold is not None:
+            await self._break(hold, error, poison=refused.poison)
+
+    async def _break(self, hold: Hold, error: Exception, *, poison: bool = True) -> None:
+        """Begin anew from what is durable; `poison`: and fail. What is refused a second time is set aside."""
+        hold.close()
+        self.holds.pop(hold.id, None)
+        if hold.broken:
+            await self._set_aside(hold.id, error)
+            return
+        for row in await queue.load(self._link, self.me, [hold.id], alone=True):
+            await self._open_row(hold.claimed, row, alone=True)
+        again = self.holds.get(hold.id)
+        if again is not None:
+            again.broken = True
+            if poison:
+                again.act(Broken(_unwritable(error)))
+
+    # -- signals
+
+    async def _look(self, holds: list[Hold]) -> None:
+        """Look for kept signals: a statement that starts after the flush that registered the waits has returned."""
+        if not holds:
+            return
+        seqs = {hold.id: hold.state.seq for hold in holds}
+        waits = [row for hold in holds for row in hold.open_waits()]
+        found: dict[int, list[tuple[int, msgspec.Raw]]] = {}
+        for process_id, mail_id, order in await queue.look_for_signals(self._link, self.me, waits):
+            found.setdefault(process_id, []).append((mail_id, order))
+        for hold in holds:
+            if hold.id in found:
+                self._receive(Rung(hold.id, hold.bell, tuple(found[hold.id])))
+            else:
+                hold.looked(seqs[hold.id])
+
+    # -- effects
+
+    def _start(self, hold: Hold, activity: Activity) -> None:
+        """Start an effect whose decision is durable; with an old fence, only after the next tick confirmed us."""
+        path, attempt = activity.path, activity.attempt
+        if self._draining or self.holds.get(hold.id) is not hold or not hold.wants(path, attempt) or path in hold.effects:
+            return
+        if time.monotonic() - self._fence_at > self._settings.silence_limit_seconds / 3:
+            self._late.append((hold, activity))
+            return
+        kind = hold.plan.steps[path].type
+        self._observe(ActivityBegan(process=hold.id, path=path, attempt=attempt, kind=kind))
+        task = asyncio.get_running_loop().create_task(self._effect(hold, activity, kind))
+        hold.effects[path] = (attempt, task)
+
+    async def _effect(self, hold: Hold, activity: Activity, kind: str) -> None:
+        begun = time.monotonic()
+        outcome = await self._effects.run(hold, activity, self.now(), self.payload)
+        self._observe(ended(hold, activity, kind, outcome, time.monotonic() - begun))
+        hold.effects.pop(activity.path, None)
+        if self.holds.get(hold.id) is hold:
+            hold.act(Reported(activity.path, activity.attempt, outcome))
+            self.dirty(hold)
+
+    # -- rescue
+
+    async def _rescue_loop(self) -> None:
+        """Watch the other workers; bury the dead."""
+        watch = rescue.Watch(self._settings.silence_limit_seconds, probe_locks=self._settings.lock_probe)
+        while True:
+            rows = await rescue.watch(self._link)
+            dead = [id_ for id_ in watch.judge(rows, time.monotonic()) if id_ != self.me]
+            if dead:
+                gone, leases = await rescue.bury(self._link, dead)
+                if gone:
+                    self._observe(Rescued(workers=gone, leases=leases))
+                    self._hurry.set()
+            await asyncio.sleep(WATCH_SECONDS)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, but not longer than `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
+
+
+def _unwritable(error: Exception) -> Failure:
+    return Failure(
+        category=Category.EXECUTION,
+        code="unstorable",
+        message=f"PostgreSQL refused what the process wanted to write: {str(error)[:200]}",
+        advice="Look in the worker's log for the value; correct its source and retry the process.",
+    )

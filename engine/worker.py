@@ -1,0 +1,128 @@
+"""A worker: opens sessions one after the other until told to stop, through outages of PostgreSQL.
+
+Each lost or fenced session is dropped whole; its row is rescued at once under the new id. Upkeep (partitions ahead,
+expiry) runs beside on a connection of its own; its failure stops nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import traceback
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import psycopg
+
+import sql
+from engine import queue, rescue
+from engine.config import Settings
+from engine.db import Link, LinkLost
+from engine.effects import Effects
+from engine.errors import SettingError
+from engine.executors.http import HttpExecutor
+from engine.observe import Observer, Rescued, Trouble, WorkerChanged
+from engine.session import Session
+
+UPKEEP_SECONDS = 60.0
+RECONNECT_SECONDS = (0.1, 2.0)  # first and longest pause between attempts
+
+
+async def run_worker(settings: Settings, observe: Observer, stop: asyncio.Event) -> None:
+    """Work until `stop` is set and everything is drained. Raises SettingError without a database URL."""
+    if settings.database_url is None:
+        raise SettingError("a worker needs STEPWELL_DATABASE_URL")
+    executor = HttpExecutor(
+        allowed_networks=settings.http_allowed_networks, concurrency=settings.http_concurrency
+    )
+    await executor.start()
+    upkeep = asyncio.create_task(_upkeep(settings.database_url, observe))
+    try:
+        await Worker(settings, settings.database_url, Effects(executor, settings.secrets), observe).run(stop)
+    finally:
+        upkeep.cancel()
+        await asyncio.gather(upkeep, return_exceptions=True)
+        await executor.close()
+
+
+class Worker:
+    """Keeps one session open."""
+
+    def __init__(self, settings: Settings, url: str, effects: Effects, observe: Observer) -> None:
+        self._settings = settings
+        self._url = url
+        self._effects = effects
+        self._observe = observe
+        self._old: int | None = None  # our last worker row, if its session did not end by itself
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Open sessions until stopped."""
+        pauses = _pauses()
+        while not stop.is_set():
+            link = Link(self._url, "worker")
+            try:
+                await link.open()
+                await self._session(link, stop)
+                pauses = _pauses()
+            except* (LinkLost, psycopg.OperationalError) as lost:
+                self._tell("connection_lost", str(lost.exceptions[0]))
+            except* queue.Fenced:
+                self._tell("fenced", "our row is gone: judged dead by another worker")
+            except* Exception as trouble:
+                self._tell_trouble(trouble)
+            await link.close()
+            if not stop.is_set():
+                await asyncio.sleep(next(pauses))
+
+    async def _session(self, link: Link, stop: asyncio.Event) -> None:
+        """Register, rescue our own old row, work."""
+        me, now = await queue.register(link, version("stepwell"), lock=self._settings.lock_probe)
+        if self._old is not None:
+            leases = await rescue.leave(link, self._old)
+            self._observe(Rescued(workers=[self._old], leases=leases, detail="own row before the reconnect"))
+        self._old = me
+        self._tell("registered")
+        session = Session(self._settings, link, me, now, self._effects, self._observe)
+        stopper = asyncio.create_task(_when(stop, session))
+        try:
+            await session.run()
+        finally:
+            stopper.cancel()
+        await rescue.leave(link, me)
+        self._old = None
+        self._tell("stopped")
+
+    def _tell(self, what: str, detail: str = "") -> None:
+        level = "info" if what in ("registered", "stopped") else "error"
+        self._observe(WorkerChanged(level=level, worker=self._old or 0, what=what, detail=detail))
+
+    def _tell_trouble(self, trouble: BaseException) -> None:
+        detail = "".join(traceback.format_exception(trouble))
+        self._observe(Trouble(level="error", where="session", message=str(trouble), detail=detail))
+
+
+async def _when(stop: asyncio.Event, session: Session) -> None:
+    await stop.wait()
+    session.drain()
+
+
+def _pauses() -> Iterator[float]:
+    """Yield growing pauses, spread so that a fleet does not come back as one."""
+    pause, longest = RECONNECT_SECONDS
+    while True:
+        yield pause * (0.5 + random.random() / 2)  # noqa: S311
+        pause = min(pause * 2, longest)
+
+
+async def _upkeep(url: str, observe: Observer) -> None:
+    """Make partitions ahead, delete what expired: each minute, on a connection that lasts no longer."""
+    while True:
+        link = Link(url, "upkeep")
+        try:
+            await link.open()
+            await link.one(sql.query("worker.ensure_partitions"), {})
+            await link.do(sql.query("worker.expire"), {})
+        except (LinkLost, psycopg.Error) as error:
+            observe(Trouble(level="error", where="upkeep", message=str(error)))
+        await link.close()
+        await asyncio.sleep(UPKEEP_SECONDS)

@@ -1,0 +1,33 @@
+-- Refuse a value the engine could not hold: over 1 MiB, over 64 levels, numbers beyond a double's range.
+-- `pointer` names the argument in the error's detail. (NUL and lone surrogates: jsonb refuses them itself.)
+create or replace function stepwell.check_value(value jsonb, pointer text) returns void
+  language plpgsql immutable
+as $$
+begin
+  if octet_length(value::text) > 1048576 then
+    raise exception 'the value is larger than 1 MiB' using errcode = 'SW413', detail = pointer,
+      hint = 'Keep large content elsewhere and pass a reference to it.';
+  end if;
+  if jsonb_path_exists(value, '$.**{64 to last}') then
+    raise exception 'the value is deeper than 64 levels' using errcode = 'SW400', detail = pointer,
+      hint = 'Flatten the document.';
+  end if;
+  if jsonb_path_exists(value, '$.** ? (@.type() == "number" && (@ > 1e308 || @ < -1e308))') then
+    raise exception 'the value holds a number beyond ±1e308' using errcode = 'SW400', detail = pointer,
+      hint = 'Send such numbers as strings.';
+  end if;
+end
+$$;
+
+-- Refuse a text that is too long or empty.
+create or replace function stepwell.check_text(value text, longest integer, pointer text) returns void
+  language plpgsql immutable
+as $$
+begin
+  if length(value) not between 1 and longest then
+    raise exception '% must have 1 to % characters', substr(pointer, 2), longest
+      using errcode = 'SW400', detail = pointer, hint = 'Shorten or fill the field.';
+  end if;
+end
+$$;
+revoke all on function stepwell.check_value(jsonb, text), stepwell.check_text(text, integer, text) from public;

@@ -1,0 +1,163 @@
+-- Start one process in the caller's transaction: process (CREATED), history row 1, one job, together or not at all.
+-- Locks: the definition's advisory lock, shared (deleting takes it exclusively); rows of the new id only.
+-- `definition`: name or wf_… id. Returns the process's public id.
+create or replace function stepwell.start_process(
+  definition   text,
+  input        jsonb   default '{}',
+  business_key text    default null,
+  version      integer default null,
+  priority     integer default 0,
+  by           text    default null,
+  reason       text    default null
+) returns text
+  language plpgsql security definer
+  set search_path = stepwell, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  ids text[];
+begin
+  if business_key is not null then
+    perform check_text(business_key, 200, '/business_key');
+  end if;
+  ids := start_all(definition, array[input], business_key, version, priority, by, reason, '/input');
+  return ids[1];
+end
+$$;
+
+-- Start up to 10,000 processes of one definition, all or nothing. `inputs`: a JSON array.
+create or replace function stepwell.start_processes(
+  definition text,
+  inputs     jsonb,
+  version    integer default null,
+  priority   integer default 0,
+  by         text    default null,
+  reason     text    default null
+) returns text[]
+  language plpgsql security definer
+  set search_path = stepwell, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  if jsonb_typeof(inputs) is distinct from 'array' or jsonb_array_length(inputs) not between 1 and 10000 then
+    raise exception 'inputs must be an array of 1 to 10,000 values' using errcode = 'SW400', detail = '/inputs',
+      hint = 'Split the list.';
+  end if;
+  return start_all(definition, array(select value from jsonb_array_elements(inputs)), null, version, priority, by, reason,
+                   '/inputs');
+end
+$$;
+
+-- The definition a caller means: by name, or by public id. Row of stepwell.definition, not deleted.
+create or replace function stepwell.own_definition(wanted text) returns stepwell.definition
+  language plpgsql stable security definer
+  set search_path = stepwell, pg_temp
+as $$
+declare
+  mine record := scope();
+  found_row definition;
+begin
+  select d.* into found_row
+  from definition d
+  where d.tenant_id = mine.tenant_id
+    and d.environment_id = mine.environment_id
+    and d.deleted_at is null
+    and (d.name = wanted or d.id = private_id('wf', wanted))
+  order by d.name = wanted
+  limit 1;
+  if not found then
+    raise exception 'no definition % in this tenant and environment', left(wanted, 200)
+      using errcode = 'SW404', detail = '/definition', hint = 'List them with: stepwell definition list';
+  end if;
+  return found_row;
+end
+$$;
+
+-- Set-based body of both: one insert per table.
+create or replace function stepwell.start_all(
+  definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text
+) returns text[]
+  language plpgsql security definer
+  set search_path = stepwell, pg_temp
+as $$
+declare
+  mine   record := scope();
+  wanted definition := own_definition(definition);
+  which  integer := coalesce(version, wanted.latest_version);
+  epoch  integer;
+  moment timestamptz := stepwell.now();
+  ids    bigint[];
+begin
+  if start_all.priority not between -100 and 100 then
+    raise exception 'priority must be between -100 and 100' using errcode = 'SW400', detail = '/priority',
+      hint = 'Smaller numbers are claimed first; 0 is usual.';
+  end if;
+  -- Serialises with deletion of the definition only; row locks would cost 15 % and make multixacts.
+  perform pg_advisory_xact_lock_shared(wanted.id);
+  wanted := own_definition(definition);
+  if not wanted.enabled then
+    raise exception 'the definition % is disabled', wanted.name using errcode = 'SW411', detail = '/definition',
+      hint = 'Enable the definition first.';
+  end if;
+  if not exists (select from definition_version v where v.definition_id = wanted.id and v.version = which) then
+    raise exception 'the definition % has no version %', wanted.name, which using errcode = 'SW404',
+      detail = '/version', hint = 'Leave version out to use the latest.';
+  end if;
+  for place in 1 .. cardinality(inputs) loop
+    perform check_value(coalesce(inputs[place], 'null'), pointer);
+  end loop;
+  select feed_epoch into epoch from installation;
+  ids := array(select new_id() from generate_series(1, cardinality(inputs)));
+
+  if start_all.business_key is not null then
+    insert into business_key (tenant_id, environment_id, definition_id, key, process_id)
+    values (mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1])
+    on conflict do nothing;
+    if not found then
+      raise exception 'a process with business key % is still running', start_all.business_key
+        using errcode = 'SW410', hint = 'Use the running process, or another business key.',
+        detail = '/business_key ' || coalesce((
+          select public_id('prc', k.process_id) from business_key k
+          where k.tenant_id = mine.tenant_id and k.environment_id = mine.environment_id
+            and k.definition_id = wanted.id and k.key = start_all.business_key), '');
+    end if;
+  end if;
+
+  insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at)
+  select id, mine.tenant_id, mine.environment_id, wanted.id, which, start_all.priority, 'CREATED',
+         start_all.business_key, moment
+  from unnest(ids) as id;
+
+  insert into payload (process_id, n, tenant_id, environment_id, body)
+  select t.id, 0, mine.tenant_id, mine.environment_id, t.input
+  from unnest(ids, inputs) as t(id, input)
+  where octet_length(t.input::text) > 8192;
+
+  insert into history (process_id, seq, tenant_id, environment_id, v, feed_epoch, at, type, data)
+  select t.id, 1, mine.tenant_id, mine.environment_id, 1, epoch, moment, 'process.created',
+         jsonb_strip_nulls(jsonb_build_object(
+           'definition_id', wanted.id, 'version', which,
+           'priority', nullif(start_all.priority, 0),
+           'business_key', start_all.business_key,
+           'by', coalesce(start_all.by, session_user::text), 'reason', start_all.reason))
+         || case when octet_length(t.input::text) > 8192 then '{"input_ref": 0}'::jsonb
+                 else jsonb_build_object('input', coalesce(t.input, 'null')) end
+  from unnest(ids, inputs) as t(id, input);
+
+  insert into job (priority, lane, id, process_id, tenant_id, environment_id)
+  select start_all.priority, 0, id, id, mine.tenant_id, mine.environment_id
+  from unnest(ids) as id;
+
+  return array(select public_id('prc', id) from unnest(ids) with ordinality as t(id, place) order by place);
+end
+$$;
+
+revoke all on function
+  stepwell.start_process(text, jsonb, text, integer, integer, text, text),
+  stepwell.start_processes(text, jsonb, integer, integer, text, text),
+  stepwell.start_all(text, jsonb[], text, integer, integer, text, text, text),
+  stepwell.own_definition(text) from public;
+grant execute on function
+  stepwell.start_process(text, jsonb, text, integer, integer, text, text),
+  stepwell.start_processes(text, jsonb, integer, integer, text, text)
+  to stepwell_api, stepwell_caller;

@@ -1,0 +1,93 @@
+-- Commands to a process: each inserts one mail and one job in the caller's transaction and touches no row that a holder
+-- writes, so that an open caller transaction stalls nobody. The outcome is the event that carries the returned id.
+
+create or replace function stepwell.post_mail(target stepwell.process, command jsonb) returns bigint
+  language plpgsql security definer
+  set search_path = stepwell, pg_temp
+as $$
+declare
+  mail_id bigint := new_id();
+begin
+  insert into inbox (process_id, id, tenant_id, environment_id, command)
+  values (target.id, mail_id, target.tenant_id, target.environment_id, command);
+  insert into job (priority, lane, id, process_id, tenant_id, environment_id)
+  values (target.priority, 0, mail_id, target.id, target.tenant_id, target.environment_id);
+  return mail_id;
+end
+$$;
+
+create or replace function stepwell.cancel_process(process text, by text default null, reason text default null)
+  returns bigint language plpgsql security definer
+  set search_path = stepwell, pg_temp
+as $$
+begin
+  return post_mail(own_process(process), jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'cancel', 'by', coalesce(by, session_user::text), 'reason', reason)));
+end
+$$;
+
+create or replace function stepwell.retry_process(process text, by text default null, reason text default null)
+  returns bigint language plpgsql security definer
+  set search_path = stepwell, pg_temp
+as $$
+begin
+  return post_mail(own_process(process), jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'retry', 'by', coalesce(by, session_user::text), 'reason', reason)));
+end
+$$;
+
+-- The process a task id (tsk_…) belongs to; refuses what is not of the caller's scope.
+create or replace function stepwell.own_task(task text, out target stepwell.process, out path text, out run integer)
+  language plpgsql stable security definer
+  set search_path = stepwell, pg_temp
+as $$
+declare
+  named record;
+begin
+  select * into named from parse_execution_id('tsk', task);
+  if named.process_id is null then
+    raise exception 'no task % in this tenant and environment', left(task, 100) using errcode = 'SW404',
+      hint = 'List open tasks with GET /api/v1/tasks.';
+  end if;
+  target := own_process(public_id('prc', named.process_id));
+  path := named.path;
+  run := named.run;
+end
+$$;
+
+create or replace function stepwell.complete_task(task text, by text, data jsonb default '{}', reason text default null)
+  returns bigint language plpgsql security definer
+  set search_path = stepwell, pg_temp
+as $$
+declare
+  named record := own_task(task);
+begin
+  perform check_text(coalesce(by, ''), 200, '/by');
+  perform check_value(coalesce(data, 'null'), '/data');
+  return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'complete_task', 'path', named.path, 'run', named.run, 'by', by, 'reason', reason))
+    || jsonb_build_object('data', data));
+end
+$$;
+
+create or replace function stepwell.reject_task(task text, by text, reason text default null)
+  returns bigint language plpgsql security definer
+  set search_path = stepwell, pg_temp
+as $$
+declare
+  named record := own_task(task);
+begin
+  perform check_text(coalesce(by, ''), 200, '/by');
+  return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'reject_task', 'path', named.path, 'run', named.run, 'by', by, 'reason', reason)));
+end
+$$;
+
+revoke all on function
+  stepwell.post_mail(stepwell.process, jsonb), stepwell.own_task(text),
+  stepwell.cancel_process(text, text, text), stepwell.retry_process(text, text, text),
+  stepwell.complete_task(text, text, jsonb, text), stepwell.reject_task(text, text, text) from public;
+grant execute on function
+  stepwell.cancel_process(text, text, text), stepwell.retry_process(text, text, text),
+  stepwell.complete_task(text, text, jsonb, text), stepwell.reject_task(text, text, text)
+  to stepwell_api, stepwell_caller;

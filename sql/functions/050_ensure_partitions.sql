@@ -1,0 +1,49 @@
+-- Make the partitions of this month and `ahead` more. Each table is created aside and then attached: `create … partition
+-- of` would wait for every open caller transaction and block each insert behind it; attaching takes a lock that goes
+-- with inserts. Called by migrate and by every worker's own loop; the advisory lock makes callers take turns.
+create or replace function stepwell.ensure_partitions(ahead integer default 3) returns integer
+  language plpgsql security definer
+  set search_path = stepwell, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  parent text;
+  key    text;
+  month  timestamptz;
+  low    bigint;
+  high   bigint;
+  child  text;
+  made   integer := 0;
+begin
+  if not pg_try_advisory_xact_lock(hashtext('stepwell.ensure_partitions')) then
+    return 0;
+  end if;
+  foreach parent in array array['process', 'history', 'payload'] loop
+    key := case parent when 'process' then 'id' else 'process_id' end;
+    for step in 0 .. ahead loop
+      month := date_trunc('month', clock_timestamp() at time zone 'UTC') at time zone 'UTC' + make_interval(months => step);
+      low := first_id(month);
+      high := first_id((month at time zone 'UTC' + interval '1 month') at time zone 'UTC');
+      child := format('%s_%s', parent, to_char(month at time zone 'UTC', 'YYYY_MM'));
+      continue when to_regclass('stepwell.' || child) is not null;
+      execute format('create table stepwell.%I (like stepwell.%I including defaults including constraints including indexes)',
+                     child, parent);
+      execute format('alter table stepwell.%I add constraint bounds check (%I >= %s and %I < %s)', child, key, low, key, high);
+      execute format('alter table stepwell.%I enable row level security', child);
+      if parent = 'process' then
+        -- Rows are updated at status changes: room on the page keeps those updates off the indexes where it can.
+        execute format('alter table stepwell.%I set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02)', child);
+      else
+        execute format('alter table stepwell.%I set (autovacuum_vacuum_insert_scale_factor = 0.1)', child);
+      end if;
+      execute format('alter table stepwell.%I attach partition stepwell.%I for values from (%s) to (%s)',
+                     parent, child, low, high);
+      execute format('alter table stepwell.%I drop constraint bounds', child);
+      made := made + 1;
+    end loop;
+  end loop;
+  return made;
+end
+$$;
+revoke all on function stepwell.ensure_partitions(integer) from public;
+grant execute on function stepwell.ensure_partitions(integer) to stepwell_worker;

@@ -1,0 +1,149 @@
+-- Statements of the owner: roles and logins of the server, tenants, environments, keys. Run by hand, by `migrate`, `up` and
+-- the administration commands; never by the API or a worker. All tables here are small (one row per tenant, environment,
+-- login or key). Each change writes its audit row in the same statement.
+--
+-- PostgreSQL takes no parameters in CREATE ROLE and CREATE DATABASE: the statements named *_text return the text to be
+-- executed, with every name and value quoted by the server. Passwords arrive as SCRAM verifiers, so that none is ever in a log.
+
+-- :name admin.role
+-- Catalogue pg_authid, by name. Rows: 0 or 1.
+select rolsuper or rolcreaterole as may_make_roles
+from pg_roles
+where rolname = %(name)s
+
+-- :name admin.myself
+-- Catalogue. Rows: 1.
+select session_user::text, current_database()::text, r.rolsuper, r.rolcreaterole,
+       pg_has_role(d.datdba, 'usage') as owns_database,
+       current_setting('server_version_num')::integer
+from pg_roles r
+join pg_database d on d.datname = current_database()
+where r.rolname = session_user
+
+-- :name admin.database
+-- Catalogue pg_database, by name. Rows: 0 or 1.
+select true from pg_database where datname = %(name)s
+
+-- :name admin.create_owner_text
+-- Owns the database and makes roles; no superuser, so that it meets the same limits as on a managed server. Rows: 1.
+select 'create role ' || quote_ident(%(name)s) || ' login createrole nosuperuser nocreatedb password '
+       || quote_literal(%(verifier)s)
+
+-- :name admin.create_database_text
+-- Rows: 1.
+select 'create database ' || quote_ident(%(name)s) || ' owner ' || quote_ident(%(owner)s)
+
+-- :name admin.create_login_text
+-- A login and its one group. On PostgreSQL 16 and newer this needs the admin option on the group, which whoever made the
+-- group has. Rows: 1.
+select 'create role ' || quote_ident(%(name)s) || ' login nosuperuser nocreatedb nocreaterole nobypassrls inherit password '
+       || quote_literal(%(verifier)s) || ' in role ' || quote_ident(%(group)s)
+
+-- :name admin.set_password_text
+-- Rows: 1.
+select 'alter role ' || quote_ident(%(name)s) || ' login password ' || quote_literal(%(verifier)s)
+
+-- :name admin.grant_text
+-- Rows: 1.
+select 'grant ' || quote_ident(%(group)s) || ' to ' || quote_ident(%(name)s)
+
+-- :name admin.add_tenant
+-- Index: tenant_name_key. Rows: 1, or 0 where the name is taken.
+with made as (
+  insert into stepwell.tenant (name, created_at)
+  values (%(name)s, stepwell.now())
+  on conflict (name) do nothing
+  returning id, name, created_at
+),
+noted as (
+  insert into stepwell.audit (id, tenant_id, at, actor, action, subject)
+  select stepwell.new_id(), id, stepwell.now(), session_user, 'tenant.created', name
+  from made
+)
+select id, name, created_at
+from made
+
+-- :name admin.tenants
+-- Rows: all tenants with their environments.
+select t.name, coalesce(array_agg(e.name order by e.name) filter (where e.name is not null), '{}') as environments, t.created_at
+from stepwell.tenant t
+left join stepwell.environment e on e.tenant_id = t.id
+group by t.id
+order by t.name
+
+-- :name admin.add_environment
+-- Index: tenant_name_key, environment_tenant_id_name_key. Rows: 1, or 0 where the tenant is unknown or the name is taken.
+with made as (
+  insert into stepwell.environment (tenant_id, name, created_at)
+  select id, %(name)s, stepwell.now()
+  from stepwell.tenant
+  where name = %(tenant)s
+  on conflict (tenant_id, name) do nothing
+  returning id, tenant_id, name, created_at
+),
+noted as (
+  insert into stepwell.audit (id, tenant_id, environment_id, at, actor, action, subject)
+  select stepwell.new_id(), tenant_id, id, stepwell.now(), session_user, 'environment.created', name
+  from made
+)
+select id, tenant_id, name, created_at
+from made
+
+-- :name admin.scope
+-- Index: tenant_name_key, environment_tenant_id_name_key. Rows: 0 or 1; environment_id is null where there is none such.
+select t.id as tenant_id, e.id as environment_id
+from stepwell.tenant t
+left join stepwell.environment e on e.tenant_id = t.id and e.name = %(environment)s
+where t.name = %(tenant)s
+
+-- :name admin.add_login
+-- What a database login speaks for. A row that is there already stays, if it says the same. Index: login_pkey. Rows: 0 or 1.
+with made as (
+  insert into stepwell.login as l (role_name, kind, tenant_id, environment_id, created_at)
+  values (%(name)s, %(kind)s, %(tenant_id)s::integer, %(environment_id)s::integer, stepwell.now())
+  on conflict (role_name) do nothing
+  returning role_name, kind, tenant_id, environment_id
+),
+noted as (
+  insert into stepwell.audit (id, tenant_id, environment_id, at, actor, action, subject, data)
+  select stepwell.new_id(), coalesce(tenant_id, 0), environment_id, stepwell.now(), session_user, 'login.created', role_name,
+         jsonb_build_object('kind', kind)
+  from made
+)
+select role_name
+from made
+
+-- :name admin.login
+-- Index: login_pkey. Rows: 0 or 1.
+select kind from stepwell.login where role_name = %(name)s
+
+-- :name admin.logins
+-- Rows: all logins.
+select l.role_name, l.kind, t.name as tenant, e.name as environment, l.created_at
+from stepwell.login l
+left join stepwell.tenant t on t.id = l.tenant_id
+left join stepwell.environment e on e.id = l.environment_id
+order by l.role_name
+
+-- :name admin.add_key
+-- Only the hash of a key is kept. The same key again changes nothing. Index: api_key_hash_key. Rows: 1, or 0.
+with made as (
+  insert into stepwell.api_key (id, tenant_id, environment_id, name, hash, scopes, created_at)
+  values (stepwell.new_id(), %(tenant_id)s, %(environment_id)s, %(name)s, %(hash)s, %(scopes)s, stepwell.now())
+  on conflict (hash) do nothing
+  returning id, tenant_id, environment_id, name, scopes
+),
+noted as (
+  insert into stepwell.audit (id, tenant_id, environment_id, at, actor, action, subject, data)
+  select stepwell.new_id(), tenant_id, environment_id, stepwell.now(), session_user, 'key.created',
+         stepwell.public_id('key', id), jsonb_build_object('name', name, 'scopes', scopes)
+  from made
+)
+select stepwell.public_id('key', id)
+from made
+
+-- :name admin.known_key
+-- Whether this key is in force, and for whom. Index: api_key_hash_key. Rows: 0 or 1.
+select k.revoked_at is null, k.tenant_id, k.environment_id, k.scopes
+from stepwell.api_key k
+where k.hash = %(hash)s

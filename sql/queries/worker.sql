@@ -1,0 +1,138 @@
+-- Statements of the worker, in the order a hold meets them. Role: stepwell_worker.
+
+-- :name worker.register
+-- A new row for a writing connection; its id is new, so nobody else's leases name it. Index: none. Rows: 1.
+-- The session advisory lock on that id dies with the connection: others see the loss at once in pg_locks.
+insert into stepwell.worker (id, seen_at, started_at, host, pid, release)
+select id, clock_timestamp(), clock_timestamp(), %(host)s, %(pid)s, %(release)s
+from (select stepwell.new_id() as id offset 0) as made
+returning id, stepwell.now() as now
+
+-- :name worker.lock
+-- Index: none. Rows: 1.
+select pg_advisory_lock(%(me)s)
+
+-- :name worker.tick
+-- Indexes and rows: see sql/functions/040_tick.sql.
+select stepwell.tick(%(me)s, %(slots)s)::text
+
+-- :name worker.flush
+-- Indexes and rows: see sql/functions/041_flush.sql.
+select stepwell.flush(%(me)s, %(doc)s::jsonb)::text
+
+-- :name worker.look_for_signals
+-- Indexes and rows: see sql/functions/042_look_for_signals.sql.
+select stepwell.look_for_signals(%(me)s, %(waits)s::jsonb)::text
+
+-- :name worker.load
+-- Everything a new hold needs, in a snapshot younger than the claim. A process that was lost twice or more is loaded
+-- alone (%(alone)s), so that what kills a worker kills it with nobody else in hand: otherwise only its losses come back.
+-- Indexes: process pk, history pk (from the snapshot on), inbox pk, loss pk, lease pk. Rows: as many as claimed.
+select p.id, p.definition_id, p.version, p.snapshot::text, p.snapshot_seq, coalesce(s.losses, 0) as losses,
+       case when coalesce(s.losses, 0) < 2 or %(alone)s then (
+         select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
+         from stepwell.history h
+         where h.process_id = p.id and h.seq > p.snapshot_seq
+       ) end as history,
+       (
+         select jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id)::text
+         from stepwell.inbox i
+         where i.process_id = p.id
+       ) as inbox,
+       l.bell
+from stepwell.process p
+join stepwell.lease l on l.process_id = p.id and l.worker_id = %(me)s
+left join stepwell.loss s on s.process_id = p.id
+where p.id = any(%(ids)s)
+
+-- :name worker.history
+-- The whole history of one process, for a hold whose snapshot this release cannot read. Index: history pk.
+select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
+from stepwell.history h
+where h.process_id = %(id)s
+
+-- :name worker.inbox
+-- The bell and the mail of one held process, in one snapshot. Index: lease pk, inbox pk.
+select l.bell, (
+  select coalesce(jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id), '[]')::text
+  from stepwell.inbox i
+  where i.process_id = l.process_id)
+from stepwell.lease l
+where l.process_id = %(id)s
+  and l.worker_id = %(me)s
+
+-- :name worker.payload
+-- One value over 8 KB. Index: payload pk. Rows: 1.
+select body::text from stepwell.payload where process_id = %(id)s and n = %(n)s
+
+-- :name worker.definition
+-- Index: definition_version pk. Rows: 1.
+select v.document::text
+from stepwell.definition_version v
+where v.definition_id = %(definition_id)s
+  and v.version = %(version)s
+
+-- :name worker.leave
+-- The own row: at the end, or the old one after its connection was lost (then it waits for a statement of that connection
+-- still in flight; every later one finds no row). What leases are left, anybody's sweep turns into jobs. Rows: 1.
+delete from stepwell.worker where id = %(me)s
+
+-- :name worker.watch
+-- All worker rows, and whether their session lock is held. Rows: one per writing connection of the installation.
+-- bigint advisory locks appear in pg_locks as (classid, objid) = high and low 32 bits with objsubid 1.
+select w.id, w.beat, exists (
+  select from pg_locks k
+  where k.locktype = 'advisory'
+    and k.database = (select oid from pg_database where datname = current_database())
+    and k.objsubid = 1
+    and k.classid = (w.id >> 32)::oid
+    and k.objid = (w.id & 4294967295)::oid
+    and k.granted) as locked
+from stepwell.worker w
+
+-- :name worker.bury
+-- First statement of rescue: the rows of workers judged dead. A row that a statement of its owner or another rescuer
+-- holds is skipped until the next round, so that nobody who rescues can be made to look dead himself by waiting.
+-- Their leases are turned into jobs by the sweep that follows in the same transaction, in a new snapshot.
+delete from stepwell.worker w
+using (
+  select id from stepwell.worker where id = any(%(dead)s) order by id for update skip locked
+) as victim
+where w.id = victim.id
+returning w.id
+
+-- :name worker.sweep
+-- Indexes and rows: see sql/functions/040_tick.sql.
+select stepwell.sweep()
+
+-- :name worker.ensure_partitions
+select stepwell.ensure_partitions()
+
+-- :name worker.expire
+-- Upkeep, once a minute: at most 1,000 rows of each kind a time. Indexes: signal_by_expiry, signal_delivery_by_expiry,
+-- idempotency_key_by_age.
+with old_signal as (
+  delete from stepwell.signal
+  where id in (select id from stepwell.signal where expires_at < stepwell.now() limit 1000 for update skip locked)
+),
+old_delivery as (
+  delete from stepwell.signal_delivery
+  where (signal_id, process_id) in (
+    select signal_id, process_id from stepwell.signal_delivery where expires_at < stepwell.now() limit 1000 for update skip locked)
+)
+delete from stepwell.idempotency_key
+where (tenant_id, environment_id, key) in (
+  select tenant_id, environment_id, key from stepwell.idempotency_key
+  where created_at < stepwell.now() - interval '24 hours' limit 1000 for update skip locked)
+
+-- :name worker.quarantine
+-- Set aside one held process that can neither go on nor fail: its lease goes to worker 0, where rings do no harm and
+-- no sweep frees it, and operators see it. Index: lease pk, loss pk. Rows: 1 each.
+with shut as (
+  update stepwell.lease set worker_id = 0
+  where process_id = %(id)s and worker_id = %(me)s
+  returning process_id, tenant_id, environment_id
+)
+insert into stepwell.loss as l (process_id, losses, quarantined_at, tenant_id, environment_id)
+select process_id, 0, stepwell.now(), tenant_id, environment_id from shut
+on conflict (process_id) do update set quarantined_at = excluded.quarantined_at

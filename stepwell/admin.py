@@ -1,0 +1,149 @@
+"""Administration with the owner's database login: tenants, environments, logins, keys.
+
+What is secret is shown once, when it is made: the database keeps hashes and verifiers only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+
+import sql
+from engine.errors import BadInput, Conflict, NotFound
+from stepwell import place, provision
+from stepwell.output import json_option, show, table
+
+tenant_option = click.option("--tenant", default=provision.DEFAULT, show_default=True, help="Name of the tenant.")
+environment_option = click.option(
+    "--environment", default=provision.DEFAULT, show_default=True, help="Name of the environment."
+)
+
+
+@click.group()
+def tenant() -> None:
+    """Customers' shares of an installation: none sees another's rows."""
+
+
+@tenant.command("create")
+@click.argument("name")
+@json_option
+def tenant_create(name: str, as_json: bool) -> None:
+    """Make the tenant NAME with an environment `default`."""
+    with place.owner(place.settings()) as connection, connection.transaction():
+        made = connection.execute(sql.query("admin.add_tenant"), {"name": name}).fetchone()
+        if made is None:
+            raise Conflict(f"there is a tenant '{name}' already", advice="Choose another name.")
+        values = {"tenant": name, "name": provision.DEFAULT}
+        connection.execute(sql.query("admin.add_environment"), values)
+    value = {"tenant": name, "environment": provision.DEFAULT}
+    next_step = f"Made tenant {name} with environment {provision.DEFAULT}. Next: stepwell key create --tenant {name}"
+    show(value, lambda console: console.print(next_step), as_json=as_json)
+
+
+@tenant.command("list")
+@json_option
+def tenant_list(as_json: bool) -> None:
+    """List all tenants and their environments."""
+    with place.owner(place.settings()) as connection:
+        rows = connection.execute(sql.query("admin.tenants")).fetchall()
+    value = [{"tenant": name, "environments": environments, "created_at": at} for name, environments, at in rows]
+    cells = [(name, ", ".join(environments), at) for name, environments, at in rows]
+    made = table(None, ("tenant", "environments", "created_at"), cells)
+    show(value, lambda console: console.print(made), as_json=as_json)
+
+
+@click.group()
+def environment() -> None:
+    """Stages of a tenant (prod, test): definitions, processes, keys of their own."""
+
+
+@environment.command("create")
+@click.argument("name")
+@tenant_option
+@json_option
+def environment_create(name: str, tenant: str, as_json: bool) -> None:
+    """Make the environment NAME."""
+    with place.owner(place.settings()) as connection:
+        values = {"tenant": tenant, "name": name}
+        made = connection.execute(sql.query("admin.add_environment"), values).fetchone()
+        if made is None and connection.execute(sql.query("admin.scope"), {**values, "environment": name}).fetchone() is None:
+            raise NotFound(f"no tenant '{tenant}'", advice=f"Make it with: stepwell tenant create {tenant}")
+        if made is None:
+            raise Conflict(f"tenant '{tenant}' has an environment '{name}' already", advice="Choose another name.")
+    next_step = f"Made environment {name}. Next: stepwell key create --tenant {tenant} --environment {name}"
+    show({"tenant": tenant, "environment": name}, lambda console: console.print(next_step), as_json=as_json)
+
+
+@click.group()
+def login() -> None:
+    """Database logins: for SQL callers and reports of a tenant, and for the programs."""
+
+
+@login.command("create")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(provision.KINDS), required=True, help="What it may do.")
+@click.option("--tenant", help="Tenant of a caller or report login.  [default: default]")
+@click.option("--environment", help="Environment of a caller or report login.  [default: default]")
+@json_option
+def login_create(name: str, kind: str, tenant: str | None, environment: str | None, as_json: bool) -> None:
+    """Make the database login NAME and print its connection string, once.
+
+    caller: starts processes and sends commands in its own transactions, by SQL functions.
+    report: reads. api, worker: what these programs use as STEPWELL_DATABASE_URL.
+    """
+    customers = kind in ("caller", "report")
+    if not customers and (tenant or environment):
+        raise BadInput(f"a login of kind {kind} spans all tenants", advice="Leave --tenant and --environment out.")
+    with place.owner_url(place.settings()) as url, provision.connected(url) as connection:
+        names = (tenant or provision.DEFAULT, environment or provision.DEFAULT)
+        scope = provision.find_scope(connection, *names) if customers else None
+        password = provision.add_login(connection, name, kind, scope)
+    _once({"name": name, "kind": kind, "url": provision.login_url(url, name, password)}, "url", as_json=as_json)
+
+
+@login.command("list")
+@json_option
+def login_list(as_json: bool) -> None:
+    """List the database logins and what they speak for."""
+    with place.owner(place.settings()) as connection:
+        rows = connection.execute(sql.query("admin.logins")).fetchall()
+    columns = ("name", "kind", "tenant", "environment", "created_at")
+    value = [dict(zip(columns, row, strict=True)) for row in rows]
+    show(value, lambda console: console.print(table(None, columns, rows)), as_json=as_json)
+
+
+@click.group()
+def key() -> None:
+    """Keys of the REST API."""
+
+
+@key.command("create")
+@click.option("--name", default="key", show_default=True, help="What it is for; shown beside what it did.")
+@click.option(
+    "--scopes",
+    default=",".join(s for s in provision.SCOPES if s != "admin"),
+    show_default=True,
+    help="What it may do, separated by commas; `admin` may do everything.",
+)
+@tenant_option
+@environment_option
+@json_option
+def key_create(name: str, scopes: str, tenant: str, environment: str, as_json: bool) -> None:
+    """Make an API key and print it, once."""
+    with place.owner(place.settings()) as connection:
+        scope = provision.find_scope(connection, tenant, environment)
+        wanted = [part.strip() for part in scopes.split(",") if part.strip()]
+        made = provision.add_key(connection, scope, name, wanted)
+    _once({**made, "name": name, "scopes": wanted, "tenant": tenant, "environment": environment}, "key", as_json=as_json)
+
+
+def _once(value: dict[str, Any], secret: str, *, as_json: bool) -> None:
+    """Show what was made and its secret, which nobody can show again."""
+
+    def human(console: Console) -> None:
+        console.print(value[secret], style="bold", soft_wrap=True)
+        console.print("Keep it now: it is not shown again.", style="yellow")
+
+    show(value, human, as_json=as_json)

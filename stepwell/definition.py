@@ -1,0 +1,43 @@
+"""`stepwell definition`: publish and list definitions, through the API."""
+
+from __future__ import annotations
+
+import click
+
+from stepwell import documents
+from stepwell.output import json_option, show, table
+from stepwell.remote import Remote, api_options
+
+PATH = "/workflows/definitions"
+
+
+@click.group()
+def definition() -> None:
+    """What processes follow: versioned documents in JSON or YAML."""
+
+
+@definition.command("apply")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=False, dir_okay=False, allow_dash=True))
+@api_options
+@json_option
+def apply(files: tuple[str, ...], remote: Remote, as_json: bool) -> None:
+    """Publish each FILE as a new definition, or as the next version of the one of its name."""
+    read = [documents.read_file(path) for path in files]  # all of them before the first is sent
+    with remote.client() as client:
+        made = [client.post(PATH, document) for document in read]
+    columns = ("id", "name", "version", "status")
+    rows = [[one.get(column) for column in columns] for one in made]
+    show(made, lambda console: console.print(table(None, columns, rows)), as_json=as_json)
+
+
+@definition.command("list")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
+@api_options
+@json_option
+def list_(limit: int, remote: Remote, as_json: bool) -> None:
+    """List the definitions of the key's tenant and environment."""
+    with remote.client() as client:
+        found = list(client.pages(PATH, limit))
+    columns = ("id", "name", "version", "status", "updated_at", "created_by")
+    rows = [[one.get(column) for column in columns] for one in found]
+    show(found, lambda console: console.print(table(None, columns, rows)), as_json=as_json)

@@ -1,0 +1,99 @@
+"""Where this command's database and API are: from the settings, else from what `stepwell up` left in the data folder.
+
+The commands ask here; none of them reads the environment or the connection file by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from engine import db
+from engine.config import Settings, read_settings
+from engine.embedded import EmbeddedServer
+from engine.errors import OperatorError
+from stepwell import connection, provision
+from stepwell.connection import Connection
+
+CLUSTER = "postgres"  # folder of the embedded server within the data folder
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this run."""
+    return read_settings(os.environ)
+
+
+def embedded_exists(data_dir: Path) -> bool:
+    """Tell whether the data folder holds an embedded server."""
+    return (data_dir / CLUSTER / "server.json").exists()
+
+
+@contextlib.contextmanager
+def owner_url(chosen: Settings) -> Iterator[str]:
+    """Lend the owner's connection string, with the embedded server running where that is meant."""
+    if chosen.owner_database_url:
+        yield chosen.owner_database_url
+    elif chosen.database_url is None and embedded_exists(chosen.data_dir):
+        with EmbeddedServer(chosen.data_dir / CLUSTER) as server:
+            yield provision.database_of_our_own(server.dsn, connection.read(chosen.data_dir))
+    elif (kept := connection.read(chosen.data_dir)) is not None and not embedded_exists(chosen.data_dir):
+        yield kept.owner_url
+    else:
+        raise OperatorError(
+            "which database is meant?",
+            advice="Set STEPWELL_OWNER_DATABASE_URL to its owner's login, or run 'stepwell up' here first.",
+        )
+
+
+@contextlib.contextmanager
+def owner(chosen: Settings) -> Iterator[db.Connection]:
+    """Lend an autocommitting connection as the owner. Raises psycopg.OperationalError."""
+    with owner_url(chosen) as url, provision.connected(url) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def program(chosen: Settings, kind: str) -> Iterator[Settings]:
+    """Lend the settings with the login that a program (api, worker) uses, the embedded server running if need be."""
+    if chosen.database_url is not None:
+        yield chosen
+        return
+    kept = connection.read(chosen.data_dir)
+    if kept is None:
+        raise OperatorError(
+            f"no database: STEPWELL_DATABASE_URL is not set, and {chosen.data_dir} holds none",
+            advice="Set it to the program's login, or run 'stepwell up' or 'stepwell migrate' here first.",
+        )
+    with contextlib.ExitStack() as stack:
+        if embedded_exists(chosen.data_dir):
+            server = stack.enter_context(EmbeddedServer(chosen.data_dir / CLUSTER))
+            kept = at_port(kept, server.port)
+        yield msgspec.structs.replace(chosen, database_url=getattr(kept, f"{kind}_url"))
+
+
+def at_port(kept: Connection, port: int) -> Connection:
+    """Return the connection with another port of the embedded server."""
+    names = ("owner_url", "api_url", "worker_url")
+    return msgspec.structs.replace(kept, **{name: _with_port(getattr(kept, name), port) for name in names})
+
+
+def _with_port(url: str, port: int) -> str:
+    parts = conninfo_to_dict(make_conninfo(url, port=port))
+    return provision.login_url(make_conninfo(url, port=port), str(parts["user"]), str(parts["password"]))
+
+
+def api(chosen: Settings, url: str | None, key: str | None) -> tuple[str, str | None]:
+    """Return the API's URL and a key: from the options, the settings, else from `stepwell up` of this folder."""
+    kept = connection.read(chosen.data_dir) if url is None or key is None else None
+    told = chosen.url if chosen.url != Settings().url else None
+    found = url or told or (kept.url if kept else None) or chosen.url
+    # The kept key is sent to the API that it was made for, and to no other.
+    own = kept.key if kept and kept.url == found else None
+    return found, key or chosen.api_key or own

@@ -1,0 +1,98 @@
+"""The long-running programs, `api` and `worker`, and `migrate`, which both need first."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+import click
+from rich.console import Console
+
+from engine.embedded import EmbeddedServer
+from engine.errors import SettingError
+from engine.migrate import SchemaStatus
+from stepwell import place, prepare
+from stepwell.output import json_option, show
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+with_parent = click.option("--with-parent", type=int, hidden=True, help="End when our parent, of this id, ends.")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@with_parent
+def api(host: str, port: int, with_parent: int | None) -> None:
+    """Serve the REST API."""
+    # Started from here and not by uvicorn's own script, which would put the working directory on the import path.
+    import uvicorn
+
+    from api.app import create_app
+
+    end_with(with_parent)
+    with place.program(place.settings(), "api") as chosen:
+        uvicorn.run(
+            create_app(chosen),
+            host=host,
+            port=port,
+            loop="uvloop",
+            http="httptools",
+            lifespan="on",
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=3,
+        )
+
+
+@click.command()
+@with_parent
+def worker(with_parent: int | None) -> None:
+    """Run a worker: it moves processes and carries out their activities."""
+    from engine.worker import run
+
+    end_with(with_parent)
+    with place.program(place.settings(), "worker") as chosen:
+        run(chosen)
+
+
+@click.command()
+@json_option
+def migrate(as_json: bool) -> None:
+    """Bring the database's schema to what this release needs; make the first tenant, environment and admin key.
+
+    Uses STEPWELL_OWNER_DATABASE_URL; without any database set, the embedded PostgreSQL of the data folder.
+    """
+    chosen = place.settings()
+    if chosen.owner_database_url:
+        status = prepare.given(chosen.owner_database_url, chosen)
+    elif chosen.database_url:
+        raise SettingError(
+            "STEPWELL_DATABASE_URL is a program's login, and the schema belongs to the owner",
+            advice="Set STEPWELL_OWNER_DATABASE_URL to the owner's login.",
+        )
+    else:
+        prepare.data_dir(chosen.data_dir)
+        with EmbeddedServer(chosen.data_dir / place.CLUSTER) as server:
+            _, status = prepare.embedded(server.dsn, chosen)
+    value = {"migrations": status.pending, "functions": status.stale}
+    show(value, lambda console: _tell(console, status), as_json=as_json)
+
+
+def _tell(console: Console, status: SchemaStatus) -> None:
+    for name in status.pending:
+        console.print(f"migration  {name}")
+    for name in status.stale:
+        console.print(f"function   {name}")
+    console.print("The schema is current." if status.current else "The schema is current now.", style="green")
+
+
+def end_with(parent: int | None) -> None:
+    """Have the kernel send us SIGTERM when our parent ends, however it ends: nobody else would stop us then."""
+    if parent is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we asked
+        raise SystemExit(1)

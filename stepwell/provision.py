@@ -1,0 +1,221 @@
+"""Make what a database must have besides its schema: the owner, the programs' logins, a first tenant, keys.
+
+Everything here may be run again: what exists stays, passwords that are known are kept. Works on PostgreSQL 15 to 18 with
+an owner that is no superuser. Must not print: what it makes is returned.
+
+Invariants: passwords reach the server as SCRAM verifiers only, keys as SHA-256 hashes only. A login is member of exactly
+one group role and has exactly one row in stepwell.login.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, LiteralString
+from urllib.parse import quote, urlencode
+
+import psycopg
+from msgspec import Struct
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+import sql
+from engine import db
+from engine.errors import BadInput, Conflict, NotFound, OperatorError, SettingError
+from engine.keys import SCOPES, hash_key, make_key, well_formed
+from stepwell.connection import Connection
+
+OWNER = "stepwell_owner"
+DATABASE = "stepwell"
+DEFAULT = "default"  # the first tenant, and its first environment
+KINDS = ("caller", "report", "api", "worker")
+
+
+class Scope(Struct, frozen=True):
+    """One tenant × environment, by number."""
+
+    tenant_id: int
+    environment_id: int
+
+
+def connected(url: str) -> db.Connection:
+    """Open an autocommitting connection as the owner. Raises psycopg.OperationalError."""
+    return db.connect(url, "administration")
+
+
+def database_of_our_own(superuser_url: str, kept: Connection | None = None) -> str:
+    """Make owner and database on a server that is ours alone; return the owner's URL."""
+    password = _password(kept.owner_url if kept else None) or secrets.token_urlsafe(24)
+    with db.connect(superuser_url, "provision") as connection:
+        values = {"name": OWNER, "verifier": _verifier(connection, OWNER, password)}
+        if _first(connection, "admin.role", name=OWNER) is None:
+            _utter(connection, "admin.create_owner_text", **values)
+        elif kept is None:
+            _utter(connection, "admin.set_password_text", **values)
+        if _first(connection, "admin.database", name=DATABASE) is None:
+            _utter(connection, "admin.create_database_text", name=DATABASE, owner=OWNER)
+    return login_url(superuser_url, OWNER, password, DATABASE)
+
+
+def programs(connection: db.Connection, owner_url: str, kept: Connection | None, key: str | None) -> Connection:
+    """Make the logins of API and worker and an admin key; return how to get in. The schema must be current.
+
+    `key`: the admin key wanted (STEPWELL_BOOTSTRAP_API_KEY); without one the key kept, else a new one.
+    """
+    scope = first_scope(connection)
+    key = key or (kept.key if kept else None) or make_key()[0]
+    ensure_admin_key(connection, scope, key)
+    return Connection(
+        owner_url=owner_url,
+        api_url=_program_url(connection, owner_url, "api", kept.api_url if kept else None),
+        worker_url=_program_url(connection, owner_url, "worker", kept.worker_url if kept else None),
+        key=key,
+        url=kept.url if kept else None,
+        pid=kept.pid if kept else None,
+    )
+
+
+def first_scope(connection: db.Connection) -> Scope:
+    """Make tenant and environment `default` where missing; return them."""
+    _first(connection, "admin.add_tenant", name=DEFAULT)
+    _first(connection, "admin.add_environment", tenant=DEFAULT, name=DEFAULT)
+    return find_scope(connection, DEFAULT, DEFAULT)
+
+
+def find_scope(connection: db.Connection, tenant: str, environment: str) -> Scope:
+    """Return a tenant × environment by name. Raises NotFound."""
+    found = _first(connection, "admin.scope", tenant=tenant, environment=environment)
+    if found is None:
+        raise NotFound(f"no tenant '{tenant}'", advice=f"Make it with: stepwell tenant create {tenant}")
+    if found[1] is None:
+        raise NotFound(
+            f"tenant '{tenant}' has no environment '{environment}'",
+            advice=f"Make it with: stepwell environment create {environment} --tenant {tenant}",
+        )
+    return Scope(*found)
+
+
+def ensure_admin_key(connection: db.Connection, scope: Scope, key: str) -> None:
+    """Make `key` an admin key of the scope unless it is one already. Raises SettingError for one that cannot be."""
+    if not well_formed(key):
+        raise SettingError(
+            "STEPWELL_BOOTSTRAP_API_KEY does not have the form of a key",
+            advice=f"Make one and set it to that, for example: {make_key()[0]}",
+        )
+    wanted = (True, scope.tenant_id, scope.environment_id)
+    known = _first(connection, "admin.known_key", hash=hash_key(key))
+    if known is None:
+        add_key(connection, scope, "admin", ["admin"], key)
+    elif tuple(known[:3]) != wanted or "admin" not in known[3]:
+        raise SettingError(
+            "STEPWELL_BOOTSTRAP_API_KEY is revoked, or a key of another tenant, environment or scope",
+            advice="Set it to a new key.",
+        )
+
+
+def add_key(connection: db.Connection, scope: Scope, name: str, scopes: list[str], key: str | None = None) -> dict[str, str]:
+    """Make an API key; return its id and, for the last time, itself. Raises BadInput for an unknown scope."""
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise BadInput(f"unknown scopes: {', '.join(unknown)}", advice=f"Choose from {', '.join(SCOPES)}.")
+    key = key or make_key()[0]
+    values = {"name": name, "hash": hash_key(key), "scopes": scopes}
+    made = _first(connection, "admin.add_key", tenant_id=scope.tenant_id, environment_id=scope.environment_id, **values)
+    if made is None:
+        raise Conflict("this key exists already")
+    return {"id": made[0], "key": key}
+
+
+def add_login(connection: db.Connection, name: str, kind: str, scope: Scope | None) -> str:
+    """Make a database login of a kind; return its password, for the last time. Raises Conflict if the role exists.
+
+    `scope`: of a caller or a reader of reports; None for the programs. Transaction: one of its own.
+    """
+    if _first(connection, "admin.role", name=name) is not None:
+        raise Conflict(f"the role '{name}' exists already", advice="Choose another name, or drop that role first.")
+    password = secrets.token_urlsafe(24)
+    with connection.transaction():
+        _create_login(connection, name, kind, password)
+        _note_login(connection, name, kind, scope)
+    return password
+
+
+def login_url(url: str, user: str, password: str, dbname: str | None = None) -> str:
+    """Return `url` (or DSN) with another login, and another database if given."""
+    parts: dict[str, Any] = {**conninfo_to_dict(url), "user": user, "password": password}
+    if dbname:
+        parts["dbname"] = dbname
+    if "," in f"{parts.get('host', '')}{parts.get('port', '')}":
+        return make_conninfo("", **parts)  # several hosts: a URL would need each with its port
+    host, port = str(parts.pop("host", "")), parts.pop("port", None)
+    place = quote(host, safe=":[]") if host.startswith("[") or ":" not in host else f"[{host}]"
+    if host.startswith("/"):
+        parts["host"], place = host, ""
+    user, password, name = (quote(str(parts.pop(part, "")), safe="") for part in ("user", "password", "dbname"))
+    rest = f"?{urlencode(parts)}" if parts else ""
+    return f"postgresql://{user}:{password}@{place}{f':{port}' if port else ''}/{name}{rest}"
+
+
+def _program_url(connection: db.Connection, owner_url: str, kind: str, kept: str | None) -> str:
+    """Make the login of a program if missing; return its URL."""
+    name = _program_login(connection.info.dbname, kind)
+    # A login kept for another database of this folder's is of no use here.
+    password = _password(kept, user=name)
+    if _first(connection, "admin.role", name=name) is None:
+        password = password or secrets.token_urlsafe(24)
+        _create_login(connection, name, kind, password)
+    elif password is None:
+        password = secrets.token_urlsafe(24)
+        _utter(connection, "admin.set_password_text", name=name, verifier=_verifier(connection, name, password))
+    _note_login(connection, name, kind, None)
+    return login_url(owner_url, name, password)
+
+
+def _program_login(database: str, kind: str) -> str:
+    """Return the name of a program's login. Roles are cluster-wide, so it begins with the database's name."""
+    return f"{database[:50]}_{kind}_login"
+
+
+def _create_login(connection: db.Connection, name: str, kind: str, password: str) -> None:
+    values = {"name": name, "group": f"stepwell_{kind}", "verifier": _verifier(connection, name, password)}
+    try:
+        _utter(connection, "admin.create_login_text", **values)
+    except psycopg.errors.InsufficientPrivilege as error:
+        me = connection.info.user
+        raise OperatorError(
+            f"the owner '{me}' may not make the login '{name}': {error.diag.message_primary}",
+            advice=f"As superuser: alter role {me} createrole; grant stepwell_{kind} to {me} with admin option;",
+        ) from error
+
+
+def _note_login(connection: db.Connection, name: str, kind: str, scope: Scope | None) -> None:
+    """Write what the login speaks for. Raises Conflict where it is noted as something else."""
+    tenant_id, environment_id = (scope.tenant_id, scope.environment_id) if scope else (None, None)
+    values = {"name": name, "kind": kind, "tenant_id": tenant_id, "environment_id": environment_id}
+    if _first(connection, "admin.add_login", **values) is None:
+        known = _first(connection, "admin.login", name=name)
+        if known != (kind,):
+            raise Conflict(f"the login '{name}' is of another kind here: {known}", advice="Choose another name.")
+
+
+def _password(url: str | None, user: str | None = None) -> str | None:
+    """Return the password in a URL, None if it has none or is another user's."""
+    if url is None:
+        return None
+    parts = conninfo_to_dict(url)
+    if user is not None and parts.get("user") != user:
+        return None
+    return str(parts["password"]) if parts.get("password") else None
+
+
+def _verifier(connection: db.Connection, user: str, password: str) -> str:
+    return connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
+
+
+def _first(connection: db.Connection, statement: str, /, **values: Any) -> db.Row | None:
+    return connection.execute(sql.query(statement), values).fetchone()
+
+
+def _utter(connection: db.Connection, statement: str, /, **values: Any) -> None:
+    """Execute the text that a `*_text` statement returns: the server has quoted what was put into it."""
+    text: tuple[LiteralString] | None = connection.execute(sql.query(statement), values).fetchone()  # type: ignore[assignment]
+    assert text is not None
+    connection.execute(text[0])

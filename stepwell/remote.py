@@ -1,0 +1,38 @@
+"""--url and --key: the options of every command that talks to the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+from msgspec import Struct
+
+from stepwell import place
+from stepwell.client import Client
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Remote(Struct, frozen=True):
+    """Which API is meant."""
+
+    url: str | None
+    key: str | None
+
+    def client(self) -> Client:
+        """Return a client for it: by option, by setting, else the one that `stepwell up` of this folder serves."""
+        return Client(*place.api(place.settings(), self.url, self.key))
+
+
+def api_options(command: F) -> Callable[..., Any]:
+    """Add --url and --key; the command gets them as `remote`."""
+
+    @click.option("--url", metavar="URL", help="Of the API.  [STEPWELL_URL; else that of `stepwell up` here]")
+    @click.option("--key", metavar="KEY", help="API key.  [STEPWELL_API_KEY; else that of `stepwell up` here]")
+    @wraps(command)
+    def with_remote(url: str | None, key: str | None, **rest: Any) -> Any:
+        return command(remote=Remote(url, key), **rest)
+
+    return with_remote

@@ -1,0 +1,1 @@
+"""Tests. `unit/` needs no server; everything else runs against real ones."""

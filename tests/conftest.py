@@ -1,0 +1,3 @@
+"""What all tests share; the fixtures themselves are in the fix_*.py beside this file."""
+
+pytest_plugins = ["tests.fix_servers"]

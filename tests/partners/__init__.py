@@ -1,0 +1,1 @@
+"""Partners for tests: servers that behave well, badly or not at all."""
