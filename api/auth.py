@@ -55,7 +55,7 @@ async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
     scheme, _, key = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthenticated("the request has no API key")
-    found = await connection.app.state.keys.find(key.strip())
+    found = await connection.app.state.api_keys.find(key.strip())
     needed: tuple[str, ...] = handler.opt["rights"]
     if "admin" not in found.rights and not found.rights.intersection(needed):
         raise Forbidden(f"the API key {found.name!r} lacks the scope {' or '.join(needed)}")

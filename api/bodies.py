@@ -55,9 +55,12 @@ class Asked(Request[Any, Any, Any]):
 
     async def value(self) -> Any:
         """Return the body as a JSON value in jsonb's form. Raises StepwellError."""
-        kind = self._kind()
-        raw = await self.body()
-        return decode_yaml(raw) if kind == "yaml" else decode_json(raw)
+        if "stepwell.body" not in self.scope:
+            kind = self._kind()
+            raw = await self.body()
+            value = decode_yaml(raw) if kind == "yaml" else decode_json(raw)
+            self.scope["stepwell.body"] = value  # type: ignore[typeddict-unknown-key]  # our own
+        return self.scope["stepwell.body"]  # type: ignore[typeddict-item]
 
     async def fingerprint(self) -> bytes:
         """Return what makes two requests the same request: method, path, and the body however it was written."""

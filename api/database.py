@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psycopg
+from litestar.di import NamedDependency
 from psycopg_pool import PoolTimeout
 
 from engine import db
@@ -78,3 +79,6 @@ async def _roll_back(connection: AsyncConnection) -> None:
         await connection.rollback()
     except psycopg.Error:
         await connection.close()  # the pool replaces it; the server rolls back by itself
+
+
+Db = NamedDependency[Database]  # how a route asks for it

@@ -120,7 +120,7 @@ class Handlers:
 def _noted(
     request: Request[Any, Any, Any], problem: Problem, headers: dict[str, str] | None = None
 ) -> Response[Problem]:
-    request.scope["problem_code"] = problem.code  # type: ignore[typeddict-unknown-key]  # our own, for the log line
+    request.scope["stepwell.code"] = problem.code  # type: ignore[typeddict-unknown-key]  # for the log line
     return answer(problem, headers)
 
 

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from engine.core.commands import Completed, Failed
-from engine.core.decide import Inputs, http_request
+from engine.core.decide import Inputs
+from engine.core.request import http_request
 from engine.core.ids import execution_id
 from engine.core.model import Activity, Category, Failure
 from engine.core.scope import PayloadNeeded

@@ -14,14 +14,13 @@ from engine.observe import ActivityBegan, ActivityEnded, Observation, ProcessEnd
 def progress(hold: Hold, events: list[Event]) -> Iterator[Observation]:
     """Yield what durable events tell: begins and ends of pure activities, the end of the process."""
     for event in events:
-        for start in event.body.starts:
-            if not hold.plan.effectful(start.path):
-                yield ActivityBegan(
-                    process=hold.id, path=start.path, attempt=start.attempt, kind=hold.plan.steps[start.path].type
-                )
         if event.path is not None and not hold.plan.effectful(event.path):
             if isinstance(event.body, ActivityCompleted | ActivityFailed):
                 yield _pure_end(hold, event)
+        for start in event.body.starts:
+            if not hold.plan.effectful(start.path):
+                kind = hold.plan.steps[start.path].type
+                yield ActivityBegan(process=hold.id, path=start.path, attempt=start.attempt, kind=kind)
         if event.body.status in TERMINAL:
             yield _process_end(hold)
 

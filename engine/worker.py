@@ -89,8 +89,8 @@ class Worker:
         finally:
             stopper.cancel()
         await rescue.leave(link, me)
-        self._old = None
         self._tell("stopped")
+        self._old = None
 
     def _tell(self, what: str, detail: str = "") -> None:
         level = "info" if what in ("registered", "stopped") else "error"

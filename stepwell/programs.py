@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -10,9 +11,11 @@ import sys
 import click
 from rich.console import Console
 
+from engine.config import Settings
 from engine.embedded import EmbeddedServer
 from engine.errors import SettingError
 from engine.migrate import SchemaStatus
+from engine.observe import JsonLog
 from stepwell import place, prepare
 from stepwell.output import json_option, show
 
@@ -35,7 +38,7 @@ def api(host: str, port: int, with_parent: int | None) -> None:
     end_with(with_parent)
     with place.program(place.settings(), "api") as chosen:
         uvicorn.run(
-            create_app(chosen),
+            create_app(chosen, JsonLog(chosen.log_level, program="api", pid=os.getpid())),
             host=host,
             port=port,
             loop="uvloop",
@@ -51,11 +54,21 @@ def api(host: str, port: int, with_parent: int | None) -> None:
 @with_parent
 def worker(with_parent: int | None) -> None:
     """Run a worker: it moves processes and carries out their activities."""
-    from engine.worker import run
+    import uvloop
 
     end_with(with_parent)
     with place.program(place.settings(), "worker") as chosen:
-        run(chosen)
+        uvloop.run(_work(chosen))
+
+
+async def _work(chosen: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT; then it finishes what runs, for at most the drain time."""
+    from engine.worker import run_worker
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run_worker(chosen, JsonLog(chosen.log_level, program="worker", pid=os.getpid()), stop)
 
 
 @click.command()

@@ -41,7 +41,7 @@ def connected(url: str) -> db.Connection:
     return db.connect(url, "administration")
 
 
-def database_of_our_own(superuser_url: str, kept: Connection | None = None) -> str:
+def database_of_our_own(superuser_url: str, kept: Connection | None = None, dbname: str = DATABASE) -> str:
     """Make owner and database on a server that is ours alone; return the owner's URL."""
     password = _password(kept.owner_url if kept else None) or secrets.token_urlsafe(24)
     with db.connect(superuser_url, "provision") as connection:
@@ -50,9 +50,9 @@ def database_of_our_own(superuser_url: str, kept: Connection | None = None) -> s
             _utter(connection, "admin.create_owner_text", **values)
         elif kept is None:
             _utter(connection, "admin.set_password_text", **values)
-        if _first(connection, "admin.database", name=DATABASE) is None:
-            _utter(connection, "admin.create_database_text", name=DATABASE, owner=OWNER)
-    return login_url(superuser_url, OWNER, password, DATABASE)
+        if _first(connection, "admin.database", name=dbname) is None:
+            _utter(connection, "admin.create_database_text", name=dbname, owner=OWNER)
+    return login_url(superuser_url, OWNER, password, dbname)
 
 
 def programs(connection: db.Connection, owner_url: str, kept: Connection | None, key: str | None) -> Connection:

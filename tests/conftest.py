@@ -1,3 +1,3 @@
 """What all tests share; the fixtures themselves are in the fix_*.py beside this file."""
 
-pytest_plugins = ["tests.fix_servers"]
+pytest_plugins = ["tests.fix_servers", "tests.fix_house"]

@@ -20,6 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pytest_postgresql import factories
 
 from engine.embedded import EmbeddedServer
+from tests.house import load_schema
 from tests.system_postgres import system_bin
 
 # Not synchronous_commit = off: what was committed must outlive the server being killed, in tests as well.
@@ -104,10 +105,6 @@ def postgres_server() -> Iterator[Server]:
     else:
         with own_server() as server:
             yield server
-
-
-def load_schema(**connection: str) -> None:
-    """Fill the template database that each test's database is cloned from."""
 
 
 # depends_on: host, port and password are known only once the server runs.

@@ -1,7 +1,8 @@
 """From source to compiled expressions, collecting every fault on the way.
 
-A Compiler goes on after a fault, so that the author of a definition sees all of them at once; the functions below it
-raise the first. Values handed in are at most 64 levels deep (`core.values.admit` saw to that), so recursion is safe.
+A Compiler goes on after a fault, so that the author of a definition sees all of them at once; the functions
+below it raise the first. Values handed in are at most 64 levels deep (`core.values.admit` saw to that), so
+recursion is safe.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cel import conditions, linear, templates
 from engine.cel.conditions import Condition
-from engine.cel.errors import InvalidExpression
+from engine.cel.errors import EvaluationError, InvalidExpression
 from engine.cel.operators import BINARY, OPERATORS, UNARY
 from engine.cel.paths import ROOTS, Expression, Reference, parse_path
 from engine.cel.templates import Template
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 MAX_TESTS = 200  # leaves of one condition
 
-_SHAPE = 'Write {"all": [...]}, {"any": [...]}, {"not": ...} or {"field": ..., "operator": ..., "value": ...}.'
+_SHAPE = (
+    'Write {"all": [...]}, {"any": [...]}, {"not": ...} or {"field": ..., "operator": ..., "value": ...}.'
+)
 
 
 def compile_expression(source: str, pointer: str = "", roots: frozenset[str] = ROOTS) -> Expression:
@@ -149,7 +152,9 @@ class Compiler:
     def _not(self, tests: list[Test], pointer: str) -> Test:
         # Of several, "not all" and "none" are both what somebody would expect.
         if len(tests) != 1:
-            self._fault("not takes one condition", pointer, 'Put several into {"all": [...]} or {"any": [...]}.')
+            self._fault(
+                "not takes one condition", pointer, 'Put several into {"all": [...]} or {"any": [...]}.'
+            )
             return _false
         return conditions.negation(tests[0])
 
@@ -183,7 +188,9 @@ class Compiler:
     def _unary(self, operator: str, field: Expression | None, source: dict[str, Any], pointer: str) -> Test:
         wanted = source.get("value", True)
         if not isinstance(wanted, bool):
-            self._fault(f"the value of {operator} can only be true or false", f"{pointer}/value", "Leave it out.")
+            self._fault(
+                f"the value of {operator} can only be true or false", f"{pointer}/value", "Leave it out."
+            )
             return _false
         if field is None:
             return _false
@@ -218,17 +225,19 @@ class Compiler:
     def _timestamp(self, value: Any, pointer: str) -> None:
         try:
             BINARY["before"](value, value)
-        except conditions.EvaluationError as fault:
+        except EvaluationError as fault:
             self._fault(fault.message, pointer)
 
     def _unknown(self, source: dict[str, Any], known: tuple[str, ...], pointer: str) -> None:
         for key in source:
             if key not in known:
                 where = f"{pointer}/{_escape(key)}"
-                self._fault(f"unknown field {key[:40]!r} in a condition", where, _SHAPE + _nearest(key, known))
+                self._fault(
+                    f"unknown field {key[:40]!r} in a condition", where, _SHAPE + _nearest(key, known)
+                )
 
 
-_false: Test = conditions.constant(False)  # noqa: FBT003
+_false: Test = conditions.constant(False)
 
 
 def _bare(source: str) -> str:

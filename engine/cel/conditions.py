@@ -43,7 +43,7 @@ class Condition:
         return found
 
 
-def constant(value: bool) -> Test:  # noqa: FBT001
+def constant(value: bool) -> Test:
     """Return a test that is always `value`."""
     return lambda _scope: value
 
@@ -90,12 +90,12 @@ def negation(inner: Test) -> Test:
     return lambda scope: not inner(scope)
 
 
-def exists(field: Expression, wanted: bool) -> Test:  # noqa: FBT001
+def exists(field: Expression, wanted: bool) -> Test:
     """Return a test whether a path leads to a value, null included."""
     return lambda scope: (field.find(scope) is not MISSING) is wanted
 
 
-def empty(field: Expression, wanted: bool) -> Test:  # noqa: FBT001
+def empty(field: Expression, wanted: bool) -> Test:
     """Return a test whether a value is empty."""
     return lambda scope: is_empty(field.evaluate(scope)) is wanted
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 
-class InvalidExpression(Exception):  # noqa: N818  an expression that cannot be compiled is the author's, not ours
-    """The source cannot be compiled. `pointer` names the place in the document, `position` the character in it."""
+class InvalidExpression(Exception):
+    """The source cannot be compiled. `pointer` names the place in the document, `position` the character in
+    it.
+    """
 
     def __init__(self, message: str, pointer: str = "", position: int = 0, advice: str = "") -> None:
         super().__init__(message)

@@ -1,6 +1,7 @@
 """Regular expressions in linear time (RE2), where the library is installed.
 
-Python's own engine backtracks: one hostile pattern would stop a worker. Without RE2 `matches` is refused at publish.
+Python's own engine backtracks: one hostile pattern would stop a worker. Without RE2 `matches` is refused at
+publish.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ available = _RE2 is not None
 
 
 def searcher(pattern: str) -> Callable[[str], bool]:
-    """Return a test whether `pattern` occurs in a text. Raises ValueError for a pattern that cannot be used."""
+    """Return a test whether `pattern` occurs in a text. Raises ValueError for an unusable pattern."""
     if _RE2 is None:
         raise ValueError("matches needs the package google-re2, which is not installed")
     if len(pattern) > MAX_PATTERN:

@@ -1,7 +1,7 @@
 """The operators of structured conditions, as JSON users expect them.
 
-1 and 1.0 are equal, true and 1 are not. Order is defined between numbers and between texts; other pairs are errors,
-never false: a condition that silently compares a number with a text takes the wrong branch for ever.
+1 and 1.0 are equal, true and 1 are not. Order is defined between numbers and between texts; other pairs are
+errors, never false: a condition that silently compares a number with a text takes the wrong branch for ever.
 """
 
 from __future__ import annotations

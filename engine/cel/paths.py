@@ -1,7 +1,8 @@
 """Path references: `input.order.lines[0]["unit-price"]`, compiled to a walk over values.
 
 Grammar: root ( '.' name | '[' string ']' | '[' integer ']' )*. A step id with a hyphen is only reachable as
-`steps["a-b"]`. Values are handed in by a Scope; a Lazy among them fetches its members when they are asked for.
+`steps["a-b"]`. Values are handed in by a Scope; a Lazy among them fetches its members when they are asked
+for.
 """
 
 from __future__ import annotations
@@ -144,7 +145,9 @@ def parse_path(source: str, roots: frozenset[str] = ROOTS, pointer: str = "", of
     offset += begin
     found = _NAME.match(text)
     if not found:
-        raise InvalidExpression(f"expected a reference such as input.name, found {_shown(text)}", pointer, offset)
+        raise InvalidExpression(
+            f"expected a reference such as input.name, found {_shown(text)}", pointer, offset
+        )
     root = found.group()
     if root not in roots:
         raise InvalidExpression(

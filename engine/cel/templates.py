@@ -1,8 +1,9 @@
 """Config values with `${...}` in their strings.
 
-A string that is one `${...}` keeps the type of its value; in any other string references are written as text: strings
-as they are, numbers, true, false and null as in JSON, lists and objects as compact JSON. `$${` stands for `${`.
-Keys of objects are literal. An evaluation is bounded: MAX_TEXT characters written, MAX_NODES values visited.
+A string that is one `${...}` keeps the type of its value; in any other string references are written as text:
+strings as they are, numbers, true, false and null as in JSON, lists and objects as compact JSON. `$${` stands
+for `${`. Keys of objects are literal. An evaluation is bounded: MAX_TEXT characters written, MAX_NODES values
+visited.
 """
 
 from __future__ import annotations

@@ -10,7 +10,14 @@ from engine.cel.errors import EvaluationError
 from engine.cel.operators import timestamp
 from engine.cel.paths import ROOTS
 from engine.core import graph as graphs
-from engine.core.document import MAX_PARALLEL, DecisionConfig, EventConfig, HttpConfig, ManualConfig, WaitConfig
+from engine.core.document import (
+    MAX_PARALLEL,
+    DecisionConfig,
+    EventConfig,
+    HttpConfig,
+    ManualConfig,
+    WaitConfig,
+)
 from engine.core.events import RESERVED_PREFIXES
 from engine.core.programs import HTTP_ROOTS, Author, compile_config
 from engine.core.schemas import SchemaFault, Validator
@@ -27,9 +34,9 @@ if TYPE_CHECKING:
 
 Placed = list[tuple[str, "Step"]]  # (JSON pointer, step)
 
-_SECRET = r"\$\{\s*secrets\.[A-Za-z_][A-Za-z0-9_]*\s*\}"
-_CREDENTIAL = re.compile(rf"([A-Za-z][A-Za-z0-9-]*\s+)?{_SECRET}")
-_COOKIE = re.compile(rf"([^=;$]+=)?{_SECRET}(;\s*[^=;$]+={_SECRET})*")
+_REFERENCE = r"\$\{\s*secrets\.[A-Za-z_][A-Za-z0-9_]*\s*\}"
+_CREDENTIAL = re.compile(rf"([A-Za-z][A-Za-z0-9-]*\s+)?{_REFERENCE}")
+_COOKIE = re.compile(rf"([^=;$]+=)?{_REFERENCE}(;\s*[^=;$]+={_REFERENCE})*")
 _GUARDED = {"authorization": _CREDENTIAL, "proxy-authorization": _CREDENTIAL, "cookie": _COOKIE}
 _OURS = ("idempotency-key", "host", "content-length", "transfer-encoding", "connection")
 _URL = re.compile(r"https?://[^/?#@\s]|\$\{", re.IGNORECASE)
@@ -110,7 +117,9 @@ def _check_orders(placed: Placed, graph: Graph, findings: Findings) -> None:
         for pointer, step in placed:
             if step.order is None:
                 advice = "Give an order to every step or to none."
-                findings.add(pointer, f"step {step.id!r} has no order, but others have", advice, code="order_missing")
+                findings.add(
+                    pointer, f"step {step.id!r} has no order, but others have", advice, code="order_missing"
+                )
     places = {step.id: place for place, step in enumerate(graphs.sequence([s for _, s in placed]))}
     for pointer, step in placed:
         _check_against_order(pointer, step, graph, places, findings)
@@ -150,9 +159,8 @@ def _check_step(
     elif isinstance(config, EventConfig) and config.name.startswith(RESERVED_PREFIXES):
         advice = f"Names beginning with {', '.join(RESERVED_PREFIXES)} are the engine's own."
         findings.add(f"{pointer}/config/name", f"{config.name!r} is reserved", advice, code="reserved_name")
-    elif isinstance(config, ManualConfig) and config.form is not None:
-        if not check_schema(config.form, f"{pointer}/config/form", findings):
-            return
+    elif isinstance(config, ManualConfig) and not _check_form(config, pointer, findings):
+        return
     author = Author(Compiler(HTTP_ROOTS if step.type == "http" else ROOTS), f"{pointer}/config")
     compile_config(config, author)
     references = author.references
@@ -210,7 +218,9 @@ def _check_http(pointer: str, config: HttpConfig, findings: Findings) -> None:
         findings.add(f"{pointer}/url", message, "Write the whole address.", code="url_invalid")
     elif _USERINFO.match(config.url):
         advice = "Send an Authorization header with ${secrets.NAME}."
-        findings.add(f"{pointer}/url", "credentials in an address are stored in clear", advice, "literal_secret")
+        findings.add(
+            f"{pointer}/url", "credentials in an address are stored in clear", advice, "literal_secret"
+        )
     seen: set[str] = set()
     for name, value in config.headers.items():
         _check_header(f"{pointer}/headers/{escape(name)}", name, value, seen, findings)
@@ -223,7 +233,9 @@ def _check_header(where: str, name: str, value: str, seen: set[str], findings: F
     elif low in seen:
         findings.add(where, f"the header {name} is there twice", code="duplicate")
     elif low in _OURS:
-        findings.add(where, f"the header {name} is set by the engine", "Leave it out.", code="header_reserved")
+        findings.add(
+            where, f"the header {name} is set by the engine", "Leave it out.", code="header_reserved"
+        )
     elif low in _GUARDED and not _GUARDED[low].fullmatch(value.strip()):
         advice = 'Write a reference, for example "Bearer ${secrets.SHOP_TOKEN}".'
         findings.add(where, f"a literal {name} header is not allowed", advice, code="literal_secret")
@@ -232,12 +244,18 @@ def _check_header(where: str, name: str, value: str, seen: set[str], findings: F
     seen.add(low)
 
 
+def _check_form(config: ManualConfig, pointer: str, findings: Findings) -> bool:
+    return config.form is None or check_schema(config.form, f"{pointer}/config/form", findings)
+
+
 def _check_wait(pointer: str, config: WaitConfig, findings: Findings) -> None:
     ways = [n for n in ("signal", "seconds", "until") if getattr(config, n) is not None]
     if len(ways) != 1:
         found = f"found {' and '.join(ways)}" if ways else "found none"
         advice = "Use separate steps to wait for several things."
-        findings.add(pointer, f"exactly one of signal, seconds and until is needed, {found}", advice, "wait_unclear")
+        findings.add(
+            pointer, f"exactly one of signal, seconds and until is needed, {found}", advice, "wait_unclear"
+        )
     if config.correlation_key is not None and config.signal is None:
         findings.add(f"{pointer}/correlation_key", "a correlation key needs a signal", code="wait_unclear")
     if isinstance(config.seconds, str) and "${" not in config.seconds:

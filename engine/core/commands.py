@@ -14,7 +14,9 @@ from engine.core.model import Failure
 
 
 class Opened(Struct, frozen=True):
-    """A worker has just loaded the process: begin it if CREATED; whatever is RUNNING was lost with its worker."""
+    """A worker has just loaded the process: begin it if CREATED; whatever is RUNNING was lost with its
+    worker.
+    """
 
 
 class Woken(Struct, frozen=True):

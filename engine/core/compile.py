@@ -61,10 +61,12 @@ class Plan(Struct, frozen=True):
 
 
 def compile_definition(definition: Definition) -> Plan:
-    """Compile what `parse_definition` has passed. Raises InvalidExpression or SchemaFault for anything else."""
+    """Compile what `parse_definition` has passed. Raises InvalidExpression or SchemaFault for the rest."""
     graph = graphs.build(definition.steps)
     after = graphs.dependants(graph)
-    steps = {step.id: _step(definition, step, index, graph, after) for index, step in enumerate(definition.steps)}
+    steps = {
+        step.id: _step(definition, step, index, graph, after) for index, step in enumerate(definition.steps)
+    }
     order = tuple(graphs.order(graph))
     compiler = Compiler()
     output = compiler.template(definition.output, "/output")

@@ -127,7 +127,9 @@ def _config(kind: str, found: Any) -> Config:
     if shape is None or not isinstance(found, dict):
         return TransformConfig(mapping={})
     if shape is DecisionConfig:
-        branches = tuple(Branch(b["when"], b.get("then", ())) for b in found.get("branches", ()) if "when" in b)
+        branches = tuple(
+            Branch(b["when"], b.get("then", ())) for b in found.get("branches", ()) if "when" in b
+        )
         return DecisionConfig(branches=branches, fallback=found.get("fallback", ()))
     try:
         config: Config = shape(**found)
@@ -155,9 +157,7 @@ def _trigger(found: dict[str, Any] | None, findings: Findings) -> Trigger | None
     conditions = found.get("conditions")
     if conditions is not None:
         _check_conditions(conditions, findings)
-    return Trigger(
-        type=kind, event_name=found.get("event_name"), conditions=conditions, schedule=schedule
-    )
+    return Trigger(type=kind, event_name=found.get("event_name"), conditions=conditions, schedule=schedule)
 
 
 def _check_conditions(conditions: Any, findings: Findings) -> None:

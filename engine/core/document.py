@@ -1,6 +1,7 @@
 """The definition document: its structs, and its fields declared once as shapes.
 
-Holds no rules that span several fields; those are in `checks`. DEFINITION_SCHEMA is made from the same declarations.
+Holds no rules that span several fields; those are in `checks`. DEFINITION_SCHEMA is made from the same
+declarations.
 """
 
 from __future__ import annotations
@@ -152,7 +153,9 @@ class Definition(Struct, frozen=True):
     input_schema: Any = None
     output: Any = None
     metadata: Any = None
-    declared: dict[str, Any] = {}  # id, version, … as the document says; the caller compares them with the truth
+    declared: dict[
+        str, Any
+    ] = {}  # id, version, … as the document says; the caller compares them with the truth
 
 
 _TIMEOUT = Number(0, TEN_YEARS, above=True)
@@ -192,8 +195,17 @@ CONFIGS: dict[str, Record] = {
         {
             "method": Choice("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"),
             "url": Text(1, 8000),
-            "query": MapOf(Either(string=Text(0, 8000), number=_SCALAR, boolean=_SCALAR, null=_SCALAR,
-                                  array=ListOf(_SCALAR, 0, 100, "values")), 100, "query parameters"),
+            "query": MapOf(
+                Either(
+                    string=Text(0, 8000),
+                    number=_SCALAR,
+                    boolean=_SCALAR,
+                    null=_SCALAR,
+                    array=ListOf(_SCALAR, 0, 100, "values"),
+                ),
+                100,
+                "query parameters",
+            ),
             "headers": MapOf(Text(0, 8000), 100, "headers"),
             "body": Anything(),
             "expect_status": Either(number=_STATUS, array=ListOf(_STATUS, 1, 100, "status codes")),
@@ -317,4 +329,3 @@ def _document_schema() -> dict[str, Any]:
 
 
 DEFINITION_SCHEMA: dict[str, Any] = _document_schema()
-

@@ -1,8 +1,8 @@
 """What can happen to a process: the rows of its history.
 
-An event carries what it decided (which activities it starts and skips, the process status it leads to), so that
-`evolve` only applies. A body's shape is kept for ever: to change one, raise its version in VERSIONS and add a pure
-upcaster; release N reads v+1, release N+1 writes it.
+An event carries what it decided (which activities it starts and skips, the process status it leads to), so
+that `evolve` only applies. A body's shape is kept for ever: to change one, raise its version in VERSIONS and
+add a pure upcaster; release N reads v+1, release N+1 writes it.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class ProcessRetried(Body, frozen=True):
 
 
 class ActivityStarted(Body, frozen=True):
-    """A further attempt begins. `lost`: the one before ended with its worker, so it does not count as a failure."""
+    """A further attempt begins. `lost`: the one before ended with its worker, so it does not count as a
+    failure.
+    """
 
     deadline_at: datetime | None = None
     lost: bool = False
@@ -115,6 +117,7 @@ class CommandRejected(Body, frozen=True):
     kind: str
     code: str
     message: str
+    pointer: str = ""  # where in the data, for data that does not suit a form
 
 
 class CustomerEvent(Body, frozen=True):
@@ -170,7 +173,9 @@ TYPES = {body: name for name, body in BODIES.items()}
 RESERVED_PREFIXES = ("process.", "activity.", "task.", "command.")
 
 VERSIONS: dict[str, int] = {}  # type → newest version read here; absent = 1
-UPCASTERS: dict[tuple[str, int], Callable[[Any], Any]] = {}  # (type, from version) → pure function on the decoded JSON
+UPCASTERS: dict[
+    tuple[str, int], Callable[[Any], Any]
+] = {}  # (type, from version) → pure function on the decoded JSON
 
 _ENCODER = msgspec.json.Encoder()
 _DECODERS = {name: msgspec.json.Decoder(body) for name, body in BODIES.items()}
@@ -187,7 +192,9 @@ def encode_body(body: Body) -> bytes:
 
 
 def decode_body(type_: str, v: int, data: bytes | str) -> Body:
-    """Return the body of a history row. Raises NewerEvent for a version or engine type this release does not know."""
+    """Return the body of a history row. Raises NewerEvent for a version or engine type this release does not
+    know.
+    """
     newest = VERSIONS.get(type_, 1)
     decoder = _DECODERS.get(type_)
     if v > newest or (decoder is None and type_.startswith(RESERVED_PREFIXES)):

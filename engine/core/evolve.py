@@ -1,7 +1,8 @@
 """Applies events to a state. Decides nothing: no definition, no condition, no expression comes near it.
 
-`evolve` is total over every type of event, builds a new state and leaves the old one as it was. Folding a process's
-history with it gives its state; the events say all that happened, so old histories fold alike under every release.
+`evolve` is total over every type of event, builds a new state and leaves the old one as it was. Folding a
+process's history with it gives its state; the events say all that happened, so old histories fold alike under
+every release.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def _apply(  # noqa: C901, PLR0912  one flat case per type of event; splitting i
                 fields["signals"] = (*state.signals, body.signal_id)
         case ActivityStarted():
             path = cast("str", event.path)
-            activities[path] = _run(activities.get(path), path, event.attempt or 1, event.at, body.deadline_at)
+            activities[path] = _run(
+                activities.get(path), path, event.attempt or 1, event.at, body.deadline_at
+            )
         case ActivityFailed():
             _fail(event, body, activities)
         case ActivityWaiting():
@@ -101,7 +104,8 @@ def _apply(  # noqa: C901, PLR0912  one flat case per type of event; splitting i
             fields.update(ended_at=event.at)
             _cancel(activities, body.cancels, event.at)
         case ProcessRetried():
-            fields.update(ended_at=None, error=None, deadline_at=body.deadline_at)
+            started = state.started_at or event.at  # it may have failed before it began
+            fields.update(started_at=started, ended_at=None, error=None, deadline_at=body.deadline_at)
             for path in body.resets:
                 activities[path] = _reset(path, activities.get(path))
         case _:
@@ -206,7 +210,7 @@ def _cancel(activities: dict[str, Activity], paths: tuple[str, ...], at: datetim
 
 
 def _reset(path: str, old: Activity | None) -> Activity:
-    """Return the activity as it is before a new attempt group: attempts go on counting, failures begin anew."""
+    """Return the activity before a new attempt group: attempts go on counting, failures begin anew."""
     if old is None:
         return Activity(path=path, status=_PENDING)
     return Activity(path=path, status=_PENDING, run=old.run, attempt=old.attempt, started_at=old.started_at)

@@ -1,10 +1,10 @@
 """Which step depends on which.
 
-Explicit edges (`depends_on`, or being named by a decision) pass a skip on; implicit ones (from `order`) never do.
-Rules: without any `depends_on` the sequence by `order`, else of the document, links each step to what comes before
-it; with one, only steps with an `order` and no `depends_on` are linked so. A step named by decisions that has no
-`depends_on` depends on those decisions alone; what follows it in sequence also follows everything back to the last
-ordinary step, so that it waits for whichever branch was taken.
+Explicit edges (`depends_on`, or being named by a decision) pass a skip on; implicit ones (from `order`) never
+do. Rules: without any `depends_on` the sequence by `order`, else of the document, links each step to what
+comes before it; with one, only steps with an `order` and no `depends_on` are linked so. A step named by
+decisions that has no `depends_on` depends on those decisions alone; what follows it in sequence also follows
+everything back to the last ordinary step, so that it waits for whichever branch was taken.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _link(steps: list[Step], edges: dict[str, tuple[Edge, ...]]) -> None:
 
 
 def order(graph: Graph) -> list[str]:
-    """Return the steps so that each comes after what it depends on; those in or behind a cycle are missing."""
+    """Return the steps, each after what it depends on; those in or behind a cycle are missing."""
     open_edges = {step: len(edges) for step, edges in graph.edges.items()}
     after = dependants(graph)
     ready = [step for step, count in open_edges.items() if not count]

@@ -1,7 +1,8 @@
 """Public ids: how numbers and activities are named outside the database.
 
-The alphabet is Crockford's base 32 in lower case (no i, l, o, u). Public ids are fixed in width and most significant
-digit first, so that they sort as their numbers do. SQL has twins of these functions; tests compare the two.
+The alphabet is Crockford's base 32 in lower case (no i, l, o, u). Public ids are fixed in width and most
+significant digit first, so that they sort as their numbers do. SQL has twins of these functions; tests
+compare the two.
 """
 
 from __future__ import annotations

@@ -132,7 +132,9 @@ class State(Struct, frozen=True, omit_defaults=True):
     payloads: int = 1  # next free number in `payload` (0 is the input)
 
 
-PAYLOAD_BYTES = 8192  # values above go to `payload` (design section 3: one 250 KB value per event made loads 300x slower)
+PAYLOAD_BYTES = (
+    8192  # values above go to `payload` (design section 3: one 250 KB value per event made loads 300x slower)
+)
 
 SETTLED = frozenset(
     {ActivityStatus.COMPLETED, ActivityStatus.FAILED, ActivityStatus.SKIPPED, ActivityStatus.CANCELLED}

@@ -1,4 +1,6 @@
-"""Compiled configurations, one per type of step: what remains of a config is templates, conditions and limits."""
+"""Compiled configurations, one per type of step: what remains of a config is templates, conditions and
+limits.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """JSON Schemas that customers bring (input_schema, form): checked when published, then used to validate.
 
-The only module that knows the validator. Patterns run on its linear engine, references are never fetched, and the
-size of a schema is bounded, so a hostile one can be refused but cannot hurt.
+The only module that knows the validator. Patterns run on its linear engine, references are never fetched, and
+the size of a schema is bounded, so a hostile one can be refused but cannot hurt.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from engine.core.values import escape
 MAX_NODES = 5_000
 MAX_DEPTH = 40
 MAX_PATTERN = 1000
-_PATTERNS = RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)  # bytes; nested repetitions hit the first
+_PATTERNS = RegexOptions(
+    size_limit=1 << 20, dfa_size_limit=1 << 20
+)  # bytes; nested repetitions hit the first
 
 
-class SchemaFault(Exception):  # noqa: N818  a fault in the customer's schema
+class SchemaFault(Exception):
     """The schema cannot be used. `pointer` is relative to the schema."""
 
-    def __init__(self, message: str, pointer: str = "", advice: str = "", code: str = "schema_invalid") -> None:
+    def __init__(
+        self, message: str, pointer: str = "", advice: str = "", code: str = "schema_invalid"
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.pointer = pointer
@@ -30,7 +34,7 @@ class SchemaFault(Exception):  # noqa: N818  a fault in the customer's schema
         self.code = code
 
 
-class Violation(Exception):  # noqa: N818  a fault in the customer's data
+class Violation(Exception):
     """The data does not satisfy its schema: the first fault, and how many there are."""
 
     def __init__(self, message: str, pointer: str) -> None:
@@ -87,8 +91,8 @@ def _check(schema: Any) -> None:
 class _Unfolding:
     """Counts the parts of a schema with its references followed.
 
-    A chain of definitions that each refer twice to the next doubles the work with every link, and a recursive one
-    with every level of the data: so the first is bounded and the second refused.
+    A chain of definitions that each refer twice to the next doubles the work with every link, and a recursive
+    one with every level of the data: so the first is bounded and the second refused.
     """
 
     def __init__(self, root: dict[str, Any]) -> None:
@@ -114,7 +118,9 @@ class _Unfolding:
         if reference in self.known:
             return self.known[reference]
         if reference in self.open:
-            raise SchemaFault("the schema refers to itself", pointer, "Describe a fixed depth.", "recursive_schema")
+            raise SchemaFault(
+                "the schema refers to itself", pointer, "Describe a fixed depth.", "recursive_schema"
+            )
         self.open.add(reference)
         self.known[reference] = self.size(self.resolve(reference, pointer), pointer)
         self.open.discard(reference)
@@ -135,7 +141,9 @@ def _check_keywords(value: dict[str, Any], pointer: str) -> None:
         target = value.get(word)
         if isinstance(target, str) and not (word == "$ref" and target.startswith("#/")):
             advice = "Put the schema under $defs and write #/$defs/name."
-            raise SchemaFault("a reference must stay in the schema", f"{pointer}/{word}", advice, "remote_reference")
+            raise SchemaFault(
+                "a reference must stay in the schema", f"{pointer}/{word}", advice, "remote_reference"
+            )
     if isinstance(value.get("$id"), str):
         raise SchemaFault("$id is not allowed here", f"{pointer}/$id", "Leave it out.", "remote_reference")
     if isinstance(value.get("$schema"), str) and value["$schema"].rstrip("#") not in _KNOWN:

@@ -1,8 +1,8 @@
 """Shapes of JSON: each reads a value, noting every fault, and states itself as JSON Schema.
 
-The document's fields are declared once with these, so that the parser and the published schema cannot drift apart.
-Reading never raises and never recurses deeper than the value, which `values.admit` has bounded. An optional field
-that is null counts as absent.
+The document's fields are declared once with these, so that the parser and the published schema cannot drift
+apart. Reading never raises and never recurses deeper than the value, which `values.admit` has bounded. An
+optional field that is null counts as absent.
 """
 
 from __future__ import annotations
@@ -48,7 +48,14 @@ class Shape(Protocol):
 
 def kind(value: Any) -> str:
     """Return what a JSON value is, for a message."""
-    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+    names = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        list: "a list",
+        dict: "an object",
+    }
     return names.get(type(value), "null")
 
 
@@ -58,9 +65,11 @@ def _wrong(findings: Findings, pointer: str, wanted: str, value: Any) -> _Invali
 
 
 class Text:
-    """A text of bounded length; `pattern` must match all of it (a plain one: it is also in the JSON Schema)."""
+    """A text of bounded length; `pattern` must occur in it (a plain one: it is also in the JSON Schema)."""
 
-    def __init__(self, least: int = 0, most: int = 10_000, pattern: str | None = None, says: str = "") -> None:
+    def __init__(
+        self, least: int = 0, most: int = 10_000, pattern: str | None = None, says: str = ""
+    ) -> None:
         self.least = least
         self.most = most
         self.pattern = re.compile(pattern) if pattern else None
@@ -279,7 +288,9 @@ class Record:
                     found[name] = read
         for name in self.required:
             if name not in value:
-                findings.add(pointer, f"the field {name!r} is missing", f"Add {name!r}.", code="missing_field")
+                findings.add(
+                    pointer, f"the field {name!r} is missing", f"Add {name!r}.", code="missing_field"
+                )
         return found
 
     def aside(self, value: dict[str, Any]) -> dict[str, Any]:

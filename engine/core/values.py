@@ -1,8 +1,9 @@
 """The one door by which values enter: inputs, outputs, signal data, documents.
 
-`admit` brings a decoded JSON value to the exact form in which PostgreSQL's jsonb hands it back (numbers, order of
-keys), so that state in memory and state folded from history agree: afterwards encode → jsonb → text → decode is the
-identity. It refuses what jsonb cannot hold or what would hurt: one bad value would fail the whole batch it is in.
+`admit` brings a decoded JSON value to the exact form in which PostgreSQL's jsonb hands it back (numbers,
+order of keys), so that state in memory and state folded from history agree: afterwards encode → jsonb → text
+→ decode is the identity. It refuses what jsonb cannot hold or what would hurt: one bad value would fail the
+whole batch it is in.
 
 Must not: change a value given to it (a changed container is a new one), or raise anything but Inadmissible.
 """
@@ -30,7 +31,7 @@ class Admitted(Struct, frozen=True):
     size: int
 
 
-class Inadmissible(Exception):  # noqa: N818  it says what the value is, not that we erred
+class Inadmissible(Exception):
     """The value cannot be stored. `pointer` is the JSON pointer to the first fault."""
 
     def __init__(self, code: str, message: str, path: tuple[str | int, ...] = ()) -> None:
@@ -69,7 +70,7 @@ def _too_large(max_bytes: int) -> Inadmissible:
 
 
 class _Walk:
-    """One pass over a value. `left` counts down a lower bound of the bytes, so that a huge value ends early."""
+    """One pass over a value. `left` counts down a lower bound of its bytes, to end early on a huge one."""
 
     __slots__ = ("deepest", "left", "limit")
 
@@ -100,7 +101,9 @@ class _Walk:
         if self.left < 0:
             raise _too_large(self.limit)
         if "\0" in value:
-            raise Inadmissible("nul_character", "the text contains a NUL character, which PostgreSQL cannot store")
+            raise Inadmissible(
+                "nul_character", "the text contains a NUL character, which PostgreSQL cannot store"
+            )
         if not value.isascii():
             _check_unicode(value)
         return value
@@ -122,7 +125,9 @@ class _Walk:
         return self.large(value)
 
     def large(self, value: float) -> float | int:
-        """Return the integer that jsonb makes of a float written with an exponent: of its text, not of its bits."""
+        """Return the integer that jsonb makes of a float written with an exponent: of its text, not of its
+        bits.
+        """
         text = _encode(value)
         return self.integer(int(Decimal(text.decode()))) if b"e" in text else value
 
@@ -162,8 +167,8 @@ class _Walk:
                 changed[key] = form
         if changed:
             value = {**value, **changed}
-        # jsonb keeps keys by length in bytes, then bytewise. Kept here too: whoever turns an object into text or
-        # into a request body gets the same bytes before and after a crash.
+        # jsonb keeps keys by length in bytes, then bytewise. Kept here too: whoever turns an object into text
+        # or into a request body gets the same bytes before and after a crash.
         return value if ordered else dict(sorted(value.items(), key=_rank))
 
     def key(self, key: Any) -> tuple[int, bytes]:

@@ -201,11 +201,10 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """Return the body, decompressed, and whether that is all of it; close the connection where it is not."""
+    """Return the body, decompressed, and whether that is all of it; if not, the connection is closed."""
     received = bytearray()
     async for piece in response.content.iter_any():
         received += piece
         if len(received) > limit:
-            response.close()
             return bytes(received[:limit]), False
     return bytes(received), True

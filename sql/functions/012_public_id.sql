@@ -30,7 +30,7 @@ declare
   bits integer := 0;
   bytes bytea := '';
 begin
-  if public !~ ('^' || prefix || '_[0-9a-hjkmnp-tv-z]{18,800}$') then
+  if length(digits) not between 18 and 800 or public !~ ('^' || prefix || '_[0-9a-hjkmnp-tv-z]+$') then
     return;
   end if;
   for place in 1 .. length(digits) loop

@@ -232,7 +232,7 @@ class TestAnswers:
             "image/png",
             "nonsense",
             "text/plain",
-            "text/plain; charset=punycode",
+            "text/plain; charset=utf-16",
         ],
     )
     async def test_what_is_neither_json_nor_text_comes_as_base64(
@@ -240,6 +240,13 @@ class TestAnswers:
     ) -> None:
         got = output(await answered(executor, reply(200, b"\xff\xfe\x00", kind)))
         assert got["body"] == {"base64": "//4A"}
+
+    @pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "utf-7", "rot13", "no-such"])
+    async def test_text_in_a_charset_that_could_hurt_comes_as_base64(
+        self, executor: HttpExecutor, charset: str
+    ) -> None:
+        got = output(await answered(executor, reply(200, b"abc-", f"text/plain; charset={charset}")))
+        assert got["body"] == {"base64": "YWJjLQ=="}
 
     async def test_an_empty_body_is_null_whatever_its_type(self, executor: HttpExecutor) -> None:
         assert output(await answered(executor, reply(204)))["body"] is None
@@ -528,7 +535,8 @@ class TestConnections:
             async with RawPartner(never) as partner, RawPartner(always(reply())) as other:
                 first = asyncio.create_task(executor.run(request(partner.url)))
                 await asyncio.wait_for(partner.arrived.wait(), 5)
-                second = asyncio.create_task(executor.run(request(other.url)))
+                # Its timeout is shorter than its wait: the time until its turn does not count.
+                second = asyncio.create_task(executor.run(request(other.url, timeout_seconds=0.04)))
                 done, _ = await asyncio.wait({second}, timeout=0.05)
                 assert not done
                 assert other.connections == 0

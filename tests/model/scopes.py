@@ -1,8 +1,8 @@
 """The worlds that are walked through, and the broken variants that must not survive in them.
 
-For: `USUAL`, every scope of a normal run; `FULL`, larger ones for STEPWELL_MODEL=full (minutes, and some
-gigabytes of memory); `VARIANTS`, each rule of the protocol switched off in a small scope that shows why it is
-there.
+For: `USUAL`, every scope of a normal run; `FULL`, larger ones for STEPWELL_MODEL=full (some minutes, and
+one or two gigabytes of memory); `VARIANTS`, each rule of the protocol switched off in a small scope that
+shows why it is there.
 Must not: contain a scope that is cut off: each is walked to its end.
 Invariants: every flag of `Rules` occurs in `VARIANTS` (a test compares), alone unless a comment says why.
 """
@@ -44,6 +44,9 @@ USUAL = (
     Scope("late ticks, a mail, a kill", ("W",), A, ticks=True, kills=1),
     Scope("a give-back, a mail, a kill", mails=A, give_backs=1, kills=1),
     Scope("two processes and a kill", ("E", "E"), kills=1),
+    Scope(
+        "two processes, a kill, leases locked one by one", ("E", "E"), kills=1, locks=True, fine_rescue=True
+    ),
     Scope("two processes, a mail, leases locked one by one", ("E", "E"), A, locks=True),
     Scope("two empty processes, two mails, locks", ("", ""), (("a", 0), ("b", 1)), locks=True),
 )
@@ -59,6 +62,8 @@ FULL = (
     Scope("a signal, a wait, a mail, a kill, locks", ("W",), A, signal=True, kills=1, fine=True),
     Scope("a give-back, a mail, a zombie", mails=A, give_backs=1, zombies=1),
     Scope("two processes, a mail, a kill", ("E", "E"), A, kills=1),
+    Scope("two processes, a zombie", ("E", "E"), zombies=1),
+    Scope("two processes, a lost connection", ("E", "E"), losts=1),
 )
 
 
@@ -89,7 +94,7 @@ WAIT_KILL = Scope("signal, kill", ("W",), signal=True, kills=1)
 WAITS = Scope("signal, two waits", ("WW",), signal=True)
 TIMER = Scope("early timer", ("T",), early_timers=1)
 GIVE = Scope("give-back", give_backs=1, kills=1)
-LOCKS = Scope("two processes, locks", ("", ""), (("a", 0), ("b", 1)), locks=True)
+LOCKS = Scope("two empty processes, two mails, locks", ("", ""), (("a", 0), ("b", 1)), locks=True)
 TICKS = Scope("late ticks", ("W",), AB, ticks=True, workers=1)
 
 TWICE, STRANDED, UNREAD = "written twice", "its lease is stranded", "parked with unread mail"

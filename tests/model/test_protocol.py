@@ -69,7 +69,7 @@ def test_every_rule_has_a_variant_that_breaks_it() -> None:
 
 
 def test_the_scope_of_each_variant_is_fine_while_the_rules_are_kept() -> None:
-    for scope in dict.fromkeys(variant.scope for variant in VARIANTS):
+    for scope in {variant.scope for variant in VARIANTS} - set(USUAL):
         result = explore(Model(scope, Rules()))
         assert not result.wrong, f"\n{scope}\n{result}"
 

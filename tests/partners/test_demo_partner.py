@@ -19,6 +19,9 @@ import pytest_asyncio
 import yaml
 
 from engine.core.commands import Completed, Failed
+from engine.core.compile import compile_definition
+from engine.core.definition import parse_definition
+from engine.core.ids import execution_id
 from engine.executors.http import HttpExecutor, HttpRequest
 from stepwell.demo_expectations import (
     expected_executions,
@@ -28,6 +31,7 @@ from stepwell.demo_expectations import (
     rejected,
 )
 from stepwell.partner import FAILING_CALLS, SERVICES, Fault, Partner
+from tests.partners.drive import Drive
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ROWS = {"customer-onboarding": "onboarding", "order-fulfilment": "orders"}
@@ -154,6 +158,40 @@ def test_faults_depend_on_seed_key_and_call_only(tmp_path: Path) -> None:
     assert faults != [other.fault(*call) for call in calls]
     for partner in (one, two, other):
         partner.close()
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_every_row_ends_as_expected_and_calls_the_partner_for_what_is_expected(
+    tmp_path: Path, executor: HttpExecutor, name: str
+) -> None:
+    plan = compile_definition(parse_definition(document(name)))
+    every = dict(enumerate(rows(name), start=1))
+    async for partner in _partner(tmp_path, 0.3):
+        drives = {number: Drive(plan, number, row, partner.url) for number, row in every.items()}
+        ends = dict(
+            zip(drives, await asyncio.gather(*(d.run(executor) for d in drives.values())), strict=True)
+        )
+        for number, row in every.items():
+            assert ends[number].status == expected_status(name, row), ends[number].error
+            assert_output(expected_outcome(name, row), ends[number].output)
+        called = {line["idempotency_key"] for line in partner.lines()}
+        assert called == {
+            execution_id(number, step)
+            for number, row in every.items()
+            for step in expected_executions(name, row)
+        }
+
+
+def assert_output(outcome: str, output: Any) -> None:
+    match outcome:
+        case "onboarded":
+            assert output["outcome"] == "onboarded"
+        case "shipped":
+            assert output["verdict"] == ["payment"]
+        case "rejected":
+            assert output["verdict"] == ["release_stock"]
+        case _:
+            assert output is None
 
 
 def document(name: str) -> Any:

@@ -1,0 +1,128 @@
+"""The REST API as an ASGI application.
+
+Stateless: everything a request needs is in PostgreSQL. It starts, reads and orders; it never executes an activity. It
+starts while PostgreSQL is away and answers 503 until it is back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from litestar import Litestar, MediaType, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import Message, Receive, Scope, Send
+
+from api import definitions, health, processes, signals, tasks
+from api.auth import Keys, authorize
+from api.bodies import MAX_BODY, Asked
+from api.catalogue import Catalogue
+from api.database import Database
+from api.documented import StrictStructs
+from api.problems import Handlers
+from api.queries import refuse_unknown_parameters
+from engine.config import Settings
+from engine.errors import SettingError
+from engine.observe import Observer, RequestServed, nowhere
+
+PREFIX = "/api/v1"
+POOL_SIZE = 10  # connections of one API process; a request holds one for some milliseconds
+
+
+class Application(Litestar):
+    """Litestar with one observation a request, whatever answered it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, and report what was served."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        began = time.monotonic()
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await super().__call__(scope, receive, watched)
+        finally:
+            self.state.observe(
+                RequestServed(
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    duration_s=round(time.monotonic() - began, 6),
+                    code=scope.get("stepwell.code"),
+                )
+            )
+
+
+def create_app(settings: Settings, observe: Observer = nowhere, *, pool_size: int = POOL_SIZE) -> Litestar:
+    """Return the application. `settings.database_url`: a login of kind api. Raises SettingError without one."""
+    if settings.database_url is None:
+        raise SettingError("the API needs STEPWELL_DATABASE_URL", advice="Name a login of kind api.")
+    database = Database(settings.database_url, pool_size)
+    catalogue = Catalogue()
+
+    @asynccontextmanager
+    async def connected(_app: Litestar) -> AsyncIterator[None]:
+        await database.open()
+        try:
+            yield
+        finally:
+            await database.close()
+
+    return Application(
+        route_handlers=[_routes(), *health.ROUTES],
+        lifespan=[connected],
+        state=State({"api_keys": Keys(database), "observe": observe}),
+        dependencies={
+            "database": Provide(lambda: database, sync_to_thread=False),
+            "catalogue": Provide(lambda: catalogue, sync_to_thread=False),
+        },
+        request_class=Asked,
+        request_max_body_size=MAX_BODY,
+        before_request=refuse_unknown_parameters,
+        exception_handlers=Handlers(observe).table(),
+        openapi_config=_openapi(),
+        plugins=[StrictStructs()],
+        logging_config=None,
+        pdb_on_exception=False,
+        debug=False,
+    )
+
+
+class _DataOnly(Router):
+    """Serves the OpenAPI document, without the page that Litestar adds for every other path below it."""
+
+    def register(self, value: Any) -> list[Any]:
+        """Register a route unless it is a page."""
+        return [] if getattr(value, "media_type", None) == MediaType.HTML else list(super().register(value))
+
+
+def _routes() -> Router:
+    nouns: Any = (definitions, processes, signals, tasks)
+    return Router(PREFIX, route_handlers=[r for noun in nouns for r in noun.ROUTES], guards=[authorize])
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Stepwell",
+        version=version("stepwell"),
+        description="Start, watch and steer processes. Errors are application/problem+json with a stable code.",
+        path="/",
+        openapi_router=_DataOnly("/", route_handlers=[], include_in_schema=False),
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+        use_handler_docstrings=True,
+    )

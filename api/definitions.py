@@ -1,0 +1,139 @@
+"""/workflows/definitions: publish and read definitions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from api.bodies import Asked
+from api.auth import signed
+from api.catalogue import definition_id as number_of
+from api.database import Db
+from api.documented import BODY_DOCUMENT, described
+from api.idempotency import Answer, once, respond
+from api.lists import Cursor, Limit, cursor_id, page
+from api.problems import not_found
+from api.wire import DefinitionView, Page
+from engine.core.definition import parse_definition
+from engine.core.ids import public_id
+from engine.errors import BadInput
+from engine.store import (
+    AsyncConnection,
+    DefinitionRow,
+    Scope,
+    get_definition,
+    list_definitions,
+    publish_definition,
+)
+
+STATUS = "published"
+_DECLARED = ("id", "tenant_id", "environment_id", "version", "status", "created_at", "created_by")
+
+
+@post(
+    "/workflows/definitions",
+    yaml=True,
+    **described("publish_definition", "Publish a definition, or its next version", 201, "workflows:write",
+                body=BODY_DOCUMENT, errors=(409,)),
+)
+async def publish(request: Asked, database: Db) -> Response[DefinitionView]:
+    """Check a document (JSON or YAML) and publish it under its name. A published version never changes."""
+    document = await request.value()
+    definition = parse_definition(document)
+    stored = {name: value for name, value in document.items() if name not in definition.declared}
+
+    async def act(connection: AsyncConnection, scope: Scope) -> Answer:
+        made = await publish_definition(connection, scope, stored, signed(request.user))
+        row = await get_definition(connection, scope, made)
+        if row is None:
+            raise not_found("definition")
+        view = definition_view(scope, row)
+        check_declared(definition.declared, view)
+        return Answer(201, view, f"/api/v1/workflows/definitions/{view.id}")
+
+    return respond(*await once(request, database, request.user, act))
+
+
+@get(
+    "/workflows/definitions",
+    **described("list_definitions", "List definitions, newest first", 200, "workflows:read"),
+)
+async def list_all(
+    request: Asked,
+    database: Db,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    name: FromQuery[str | None] = None,
+    enabled: FromQuery[bool | None] = None,
+) -> Page[DefinitionView]:
+    """Return a page of definitions, each with its latest version, without documents."""
+    scope = request.user.scope
+    before = cursor_id("wf", cursor)
+    async with database.transaction(scope) as connection:
+        rows = await list_definitions(
+            connection, scope, name=name, enabled=enabled, before=before, limit=limit + 1
+        )
+    return page([definition_view(scope, row) for row in rows], limit, lambda view: view.id)
+
+
+@get(
+    "/workflows/definitions/{definition_id:str}",
+    **described("get_definition", "Read a definition with its document", 200, "workflows:read", errors=(404,)),
+)
+async def read(
+    request: Asked, database: Db, definition_id: FromPath[str], version: Annotated[int | None, QueryParameter(ge=1, le=2147483647)] = None
+) -> DefinitionView:
+    """Return a definition: its latest version, or the one named."""
+    scope = request.user.scope
+    number = number_of(definition_id)
+    async with database.transaction(scope) as connection:
+        row = await get_definition(connection, scope, number, version)
+    if row is None:
+        raise not_found("definition")
+    return definition_view(scope, row)
+
+
+def definition_view(scope: Scope, row: DefinitionRow) -> DefinitionView:
+    """Return a definition as the API shows it."""
+    return DefinitionView(
+        id=public_id("wf", row.id),
+        name=row.name,
+        version=row.version,
+        status=STATUS,
+        enabled=row.enabled,
+        tenant_id=scope.tenant,
+        environment_id=scope.environment,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        created_by=row.created_by,
+        document=msgspec.json.decode(row.document) if row.document is not None else None,
+    )
+
+
+def check_declared(declared: dict[str, Any], view: DefinitionView) -> None:
+    """Refuse a document that says of itself what is not true. Raises BadInput."""
+    for name, said in declared.items():
+        true = getattr(view, name, None) if name in _DECLARED else None
+        if said is not None and not _same(said, true):
+            raise BadInput(
+                f"the document says {name} is {str(said)[:100]!r}; it is {str(true)!r}",
+                pointer=f"/{name}",
+                code="declared_mismatch",
+                advice="Leave the field out, or correct it.",
+            )
+
+
+def _same(said: Any, true: Any) -> bool:
+    if isinstance(true, datetime) and isinstance(said, str):
+        try:
+            return msgspec.convert(said, datetime) == true
+        except (msgspec.ValidationError, TypeError):
+            return False
+    return type(said) is type(true) and bool(said == true)
+
+
+ROUTES = (publish, list_all, read)

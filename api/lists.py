@@ -1,0 +1,48 @@
+"""What all lists share: limit, cursor, the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from litestar.params import QueryParameter
+
+from api.wire import Page
+from engine.core.ids import private_id
+from engine.errors import BadInput
+
+T = TypeVar("T")
+
+MAX_LIMIT = 200
+
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="Items on a page.")]
+Cursor = Annotated[
+    str | None, QueryParameter(max_length=1700, description="`next_cursor` of the page before; absent: the first.")
+]
+
+
+def cursor_id(prefix: str, cursor: str | None) -> int | None:
+    """Return the id a cursor stands for. Raises BadInput."""
+    if cursor is None:
+        return None
+    try:
+        return private_id(prefix, cursor)
+    except ValueError:
+        raise bad_cursor() from None
+
+
+def bad_cursor() -> BadInput:
+    """Return the error for a cursor that none of our pages gave."""
+    return BadInput(
+        "this is not a cursor of this list",
+        pointer="/cursor",
+        code="invalid_parameter",
+        advice="Pass next_cursor of the page before, as it is.",
+    )
+
+
+def page(items: list[T], limit: int, cursor: Callable[[T], str], count: int | None = None) -> Page[T]:
+    """Return the page for up to `limit` + 1 items: the last one tells whether there are more."""
+    more = len(items) > limit
+    items = items[:limit]
+    return Page(items, cursor(items[-1]) if more else None, count)

@@ -1,0 +1,87 @@
+"""What became of a command: wait up to 2 s for the event that carries its id.
+
+The command is committed before; the wait holds no transaction and no connection between two looks. Whoever gives up gets
+202 and finds the outcome in history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from api.database import Database
+from api.idempotency import Answer, Follow
+from api.wire import CommandView
+from engine.core.events import CommandRejected as Rejected
+from engine.core.events import decode_body
+from engine.core.ids import public_id
+from engine.core.model import ActivityStatus
+from engine.errors import BadInput, CommandRejected, NotFound, StepwellError
+from engine.store import OutcomeRow, Scope, find_outcome, get_process_row
+
+PATIENCE_S = 2.0
+_PAUSES_S = (0.025, 0.025, 0.05, 0.05)
+_LAST_PAUSE_S = 0.1
+
+# Codes of `command.rejected` that mean: the request was wrong, not the moment.
+_BAD_INPUT = frozenset({"form_invalid"})
+
+
+async def settle(database: Database, scope: Scope, follow: Follow) -> Answer:
+    """Return 200 with what the command led to, 202 if that takes longer. Raises CommandRejected, BadInput."""
+    row = await _await_row(database, scope, follow)
+    if row is None:
+        return Answer(202, _view(follow, "accepted"))
+    body = decode_body(row.type, row.v, row.data)
+    if isinstance(body, Rejected):
+        raise refused(body, follow)
+    if follow.task is not None:
+        failed = row.type == "activity.failed"
+        return Answer(200, _view(follow, ActivityStatus.FAILED if failed else ActivityStatus.COMPLETED))
+    return Answer(200, _view(follow, body.status or await _status(database, scope, follow.process_id)))
+
+
+def refused(body: Rejected, follow: Follow) -> StepwellError:
+    """Return the error for a command that its process refused."""
+    details: dict[str, object] = {
+        "code": body.code,
+        "command_id": public_id("cmd", follow.command),
+        "process_id": public_id("prc", follow.process_id),
+    }
+    if body.code in _BAD_INPUT:
+        return BadInput(body.message, code=body.code, pointer="/data", details=details)
+    return CommandRejected(body.message, details=details)
+
+
+def accepted(follow: Follow) -> Answer:
+    """Return the answer to store with a command: what it is, for whoever asks again."""
+    return Answer(202, _view(follow, "accepted"), follow=follow)
+
+
+def _view(follow: Follow, status: str) -> CommandView:
+    process = public_id("prc", follow.process_id)
+    return CommandView(
+        command_id=public_id("cmd", follow.command),
+        process_id=process,
+        status=str(status),
+        id=follow.task or process,
+    )
+
+
+async def _await_row(database: Database, scope: Scope, follow: Follow) -> OutcomeRow | None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + PATIENCE_S
+    pauses = iter(_PAUSES_S)
+    while True:
+        async with database.transaction(scope) as connection:
+            row = await find_outcome(connection, scope, follow.process_id, follow.after, follow.command)
+        if row is not None or loop.time() >= end:
+            return row
+        await asyncio.sleep(next(pauses, _LAST_PAUSE_S))
+
+
+async def _status(database: Database, scope: Scope, process_id: int) -> str:
+    async with database.transaction(scope) as connection:
+        row = await get_process_row(connection, scope, process_id)
+    if row is None:
+        raise NotFound("the process is gone")
+    return row.status

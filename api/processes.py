@@ -1,0 +1,270 @@
+"""/processes: start, read, list; and the orders to a running one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from api.auth import signed
+from api.bodies import Asked, check_value
+from api.catalogue import Kept, Version, find_definition
+from api.catalogue import process_id as number_of
+from api.database import Db
+from api.documented import described
+from api.idempotency import Answer, Follow, once, respond
+from api.lists import Cursor, Limit, bad_cursor, cursor_id, page
+from api.outcomes import accepted, settle
+from api.problems import not_found
+from api.process_view import detail, refs_of, view
+from api.wire import (
+    CommandView,
+    EventView,
+    Ids,
+    Order,
+    Page,
+    ProcessDetail,
+    ProcessView,
+    StartProcess,
+    StartProcesses,
+)
+from engine.core.ids import private_id, public_id
+from engine.core.model import ProcessStatus
+from engine.errors import BadInput
+from engine.store import (
+    AsyncConnection,
+    HistoryRow,
+    ProcessFilter,
+    Scope,
+    count_processes,
+    get_process_row,
+    last_seq,
+    list_processes,
+    load_process,
+    order_process,
+    process_exists,
+    read_history,
+    read_payloads,
+    start_process,
+    start_processes,
+)
+
+_MAX_HISTORY = 1000
+
+
+@post(
+    "/processes",
+    **described("start_process", "Start a process", 201, "workflows:execute", errors=(404,), acts=True),
+)
+async def start(
+    request: Asked, database: Db, catalogue: Kept, data: JSONBody[StartProcess]
+) -> Response[ProcessView]:
+    """Check the input against the definition, then write the process; a worker takes it from there."""
+    check_value(data.input, "/input")
+
+    async def act(connection: AsyncConnection, scope: Scope) -> Answer:
+        version = await catalogue.find(connection, scope, data.definition, data.version)
+        version.check_input(data.input, "/input")
+        values = {**_start_values(request, version, data), "input": data.input, "business_key": data.business_key}
+        made = await start_process(connection, scope, values)
+        row = await get_process_row(connection, scope, private_id("prc", made))
+        if row is None:
+            raise not_found("process")
+        return Answer(201, view(row), f"/api/v1/processes/{made}")
+
+    return respond(*await once(request, database, request.user, act))
+
+
+@post(
+    "/processes/bulk",
+    **described("start_processes", "Start many processes of one definition", 201, "workflows:execute",
+                errors=(404,), acts=True),
+)
+async def start_many(
+    request: Asked, database: Db, catalogue: Kept, data: JSONBody[StartProcesses]
+) -> Response[Ids]:
+    """Check every input, then write all processes, or none where one input is refused."""
+    for place, value in enumerate(data.inputs):
+        check_value(value, f"/inputs/{place}")
+
+    async def act(connection: AsyncConnection, scope: Scope) -> Answer:
+        version = await catalogue.find(connection, scope, data.definition, data.version)
+        for place, value in enumerate(data.inputs):
+            version.check_input(value, f"/inputs/{place}")
+        values = {**_start_values(request, version, data), "inputs": data.inputs}
+        return Answer(201, Ids(await start_processes(connection, scope, values)))
+
+    return respond(*await once(request, database, request.user, act))
+
+
+def _start_values(request: Asked, version: Version, data: StartProcess | StartProcesses) -> dict[str, Any]:
+    """Return what both starts pass. Id and version are those whose schema was checked, whatever is published meanwhile."""
+    return {
+        "definition": public_id("wf", version.definition_id),
+        "version": version.version,
+        "priority": data.priority,
+        "by": signed(request.user, data.by),
+        "reason": data.reason,
+    }
+
+
+@get(
+    "/processes",
+    **described("list_processes", "List processes, newest first", 200, "workflows:read"),
+)
+async def list_all(  # noqa: PLR0913  a list has its filters
+    request: Asked,
+    database: Db,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    status: FromQuery[ProcessStatus | None] = None,
+    definition: Annotated[str | None, QueryParameter(description="Name or id (wf_…).", max_length=200)] = None,
+    business_key: Annotated[str | None, QueryParameter(max_length=200)] = None,
+    created_after: Annotated[datetime | None, QueryParameter(description="At or after.")] = None,
+    created_before: FromQuery[datetime | None] = None,
+    count: Annotated[bool, QueryParameter(description="Add how many match in all; reads them all.")] = False,
+) -> Page[ProcessView]:
+    """Return a page of processes."""
+    scope = request.user.scope
+    before = cursor_id("prc", cursor)
+    async with database.transaction(scope) as connection:
+        definition_id = None
+        if definition is not None:
+            found = await find_definition(connection, scope, definition)
+            definition_id = found[0] if found else -1  # no process has that
+        wanted = ProcessFilter(
+            status=status,
+            definition_id=definition_id,
+            business_key=business_key,
+            created_after=_aware(created_after, "created_after"),
+            created_before=_aware(created_before, "created_before"),
+        )
+        rows = await list_processes(connection, scope, wanted, before, limit + 1)
+        total = await count_processes(connection, scope, wanted) if count else None
+    return page([view(row) for row in rows], limit, lambda item: item.id, total)
+
+
+def _aware(moment: datetime | None, name: str) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise BadInput(
+            "the time names no zone",
+            pointer=f"/{name}",
+            code="invalid_parameter",
+            advice="Write it as 2026-01-31T12:00:00Z; in a URL a + must be written %2B.",
+        )
+    return moment
+
+
+@get(
+    "/processes/{process_id:str}",
+    **described("get_process", "Read a process with all its activities", 200, "workflows:read", errors=(404,)),
+)
+async def read(request: Asked, database: Db, catalogue: Kept, process_id: FromPath[str]) -> ProcessDetail:
+    """Return what the history tells now: row, snapshot and the events since, all by primary key."""
+    scope = request.user.scope
+    number = number_of(process_id)
+    async with database.transaction(scope) as connection:
+        loaded = await load_process(connection, scope, number)
+        if loaded is None:
+            raise not_found("process")
+        row, state = loaded
+        version = await catalogue.version(connection, scope, row.definition_id, row.version)
+        payloads = await read_payloads(connection, scope, number, refs_of(state))
+    return detail(row, state, version.steps if version else (), payloads)
+
+
+@get(
+    "/processes/{process_id:str}/history",
+    **described("get_process_history", "Read the history of a process, oldest first", 200, "workflows:read",
+                errors=(404,)),
+)
+async def history(  # noqa: PLR0913  a list has its parameters
+    request: Asked,
+    database: Db,
+    process_id: FromPath[str],
+    cursor: Cursor = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=_MAX_HISTORY)] = 100,
+    payloads: Annotated[bool, QueryParameter(description="Put values over 8 KB in place of references.")] = False,
+) -> Page[EventView]:
+    """Return a page of events."""
+    scope = request.user.scope
+    number = number_of(process_id)
+    after = _seq(cursor)
+    async with database.transaction(scope) as connection:
+        if not await process_exists(connection, scope, number):
+            raise not_found("process")
+        rows = await read_history(connection, scope, number, after, limit + 1)
+        found = [(row, msgspec.json.decode(row.data)) for row in rows]
+        values: dict[int, str] = {}
+        if payloads:
+            wanted = {data[name] for _, data in found[:limit] for name in _REFS if name in data}
+            values = await read_payloads(connection, scope, number, wanted)
+    items = [_event(row, data, values) for row, data in found]
+    return page(items, limit, lambda item: str(item.seq))
+
+
+_REFS = {"input_ref": "input", "output_ref": "output", "payload_ref": "payload"}
+
+
+def _event(row: HistoryRow, data: dict[str, Any], values: dict[int, str]) -> EventView:
+    for ref, name in _REFS.items():
+        if data.get(ref) in values:
+            data[name] = msgspec.json.decode(values[data.pop(ref)])
+    return EventView(
+        seq=row.seq, at=row.at, type=row.type, v=row.v, path=row.path, attempt=row.attempt, data=data
+    )
+
+
+def _seq(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
+        raise bad_cursor()
+    return int(cursor)
+
+
+@post(
+    "/processes/{process_id:str}/cancel",
+    **described("cancel_process", "Cancel a process", 200, "workflows:execute", errors=(404,), acts=True,
+                also={202: CommandView}),
+)
+async def cancel(
+    request: Asked, database: Db, process_id: FromPath[str], data: JSONBody[Order | None] = None
+) -> Response[CommandView]:
+    """Ask a process to end; answers what became of it, or 202 if that takes longer than 2 s."""
+    return await _order(request, database, "cancel", process_id, data or Order())
+
+
+@post(
+    "/processes/{process_id:str}/retry",
+    **described("retry_process", "Retry a failed process", 200, "workflows:execute", errors=(404,), acts=True,
+                also={202: CommandView}),
+)
+async def retry(
+    request: Asked, database: Db, process_id: FromPath[str], data: JSONBody[Order | None] = None
+) -> Response[CommandView]:
+    """Ask a failed process to go on from where it failed."""
+    return await _order(request, database, "retry", process_id, data or Order())
+
+
+async def _order(
+    request: Asked, database: Db, verb: str, process_id: str, data: Order
+) -> Response[CommandView]:
+    number = number_of(process_id)
+
+    async def act(connection: AsyncConnection, scope: Scope) -> Answer:
+        after = await last_seq(connection, scope, number)
+        by = signed(request.user, data.by)
+        command = await order_process(connection, scope, verb, process_id, by, data.reason)
+        return accepted(Follow(number, after, command))
+
+    answer, replayed = await once(request, database, request.user, act)
+    if answer.follow is not None:
+        answer = await settle(database, request.user.scope, answer.follow)
+    return respond(answer, replayed)
+
+
+ROUTES = (start, start_many, list_all, read, history, cancel, retry)

@@ -1,0 +1,182 @@
+"""The steps that are decided in memory: event, wait, decision, transform, manual.
+
+Each is given an activity that is RUNNING and leaves it COMPLETED, WAITING or FAILED.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+import msgspec
+
+from engine.cel import EvaluationError
+from engine.cel.operators import timestamp
+from engine.core.document import TEN_YEARS
+from engine.core.events import ActivityWaiting, CustomerEvent, TaskCreated
+from engine.core.flow import complete, expression_failed, fail, inadmissible
+from engine.core.model import PAYLOAD_BYTES, ActivityStatus, Category, Failure, Task, Wait
+from engine.core.programs import (
+    DecisionProgram,
+    EventProgram,
+    HttpProgram,
+    ManualProgram,
+    TransformProgram,
+    WaitProgram,
+)
+from engine.core.retry import later
+from engine.core.values import Inadmissible, admit
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from engine.cel import Template
+    from engine.core.compile import StepPlan
+    from engine.core.draft import Draft
+    from engine.core.scope import StateScope
+
+MAX_SHOWN = 200  # bytes of one recorded input of a decision
+MAX_SHOWN_ALL = PAYLOAD_BYTES // 2  # a decision's output must stay in its event: the flow reads it
+MAX_NAME = 200  # characters of a signal's name
+MAX_CORRELATION = 1000
+
+_encode = msgspec.json.Encoder().encode
+
+
+def run(draft: Draft, path: str) -> None:
+    """Decide an activity that has just begun. Raises PayloadNeeded."""
+    step = draft.step(path)
+    try:
+        _run(draft, path, step)
+    except EvaluationError as fault:
+        fail(draft, path, expression_failed(fault, step.id, "config"))
+    except Inadmissible as fault:
+        fail(draft, path, inadmissible(fault, step.id))
+
+
+def _run(draft: Draft, path: str, step: StepPlan) -> None:
+    program = step.program
+    match program:
+        case TransformProgram():
+            output = admit(program.mapping.evaluate(draft.scope()))
+            complete(draft, path, output.value, output.size)
+        case DecisionProgram():
+            _decide(draft, path, program)
+        case EventProgram():
+            _announce(draft, path, program)
+        case WaitProgram():
+            _wait(draft, path, step, program)
+        case ManualProgram():
+            _ask(draft, path, step, program)
+        case HttpProgram():
+            error = Failure(Category.EXECUTION, "not_decidable", "an executor does this step", step.id)
+            fail(draft, path, error)
+        case _:
+            assert_never(program)
+
+
+def _decide(draft: Draft, path: str, program: DecisionProgram) -> None:
+    scope = draft.scope()
+    inputs: dict[str, Any] = {}
+    branch: int | str = "fallback"
+    chosen = program.fallback
+    for index, way in enumerate(program.ways):
+        inputs.update(way.when.inputs(scope))
+        if way.when.evaluate(scope):
+            branch, chosen = index, way.then
+            break
+    output = admit({"branch": branch, "chosen": list(chosen), "inputs": _shortened(inputs)})
+    # `store` must keep this inline, whatever it holds: 100 ids of 64 characters and MAX_SHOWN_ALL may pass 8
+    # KB.
+    complete(draft, path, output.value, min(output.size, PAYLOAD_BYTES))
+
+
+def _shortened(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return what a decision read, each value and all of them cut to size."""
+    shown: dict[str, Any] = {}
+    left = MAX_SHOWN_ALL
+    for name, value in inputs.items():
+        text = _encode(value)
+        kept = value if len(text) <= MAX_SHOWN else text[:MAX_SHOWN].decode("utf-8", "ignore") + "…"
+        left -= min(len(text), MAX_SHOWN) + len(name)
+        if left < 0:
+            break
+        shown[name] = kept
+    return shown
+
+
+def _announce(draft: Draft, path: str, program: EventProgram) -> None:
+    payload = admit(program.payload.evaluate(draft.scope()))
+    stored = {
+        name.replace("output", "payload"): v for name, v in draft.store(payload.value, payload.size).items()
+    }
+    draft.emit(CustomerEvent, path, name=program.name, **stored)
+    output = admit({"name": program.name})
+    complete(draft, path, output.value, output.size)
+
+
+def _wait(draft: Draft, path: str, step: StepPlan, program: WaitProgram) -> None:
+    scope = draft.scope()
+    deadline = later(draft.at, _smaller(step.timeout_seconds, program.timeout_seconds))
+    if program.signal is not None:
+        wait = Wait(
+            kind="signal",
+            signal=_words(program.signal, scope, "signal", MAX_NAME),
+            correlation=_words(program.correlation, scope, "correlation_key", MAX_CORRELATION, empty=True),
+            on_timeout=program.on_timeout,
+        )
+        draft.move(ActivityWaiting, path, ActivityStatus.WAITING, wait=wait, deadline_at=deadline)
+        return
+    due = _due(draft, program, scope)
+    if due <= draft.at:
+        waited(draft, path, due)
+        return
+    wait = Wait(kind="time", on_timeout=program.on_timeout)
+    draft.move(ActivityWaiting, path, ActivityStatus.WAITING, wait=wait, due_at=due, deadline_at=deadline)
+
+
+def waited(draft: Draft, path: str, due: datetime) -> None:
+    """Complete a wait whose time has come."""
+    output = admit({"waited_until": msgspec.to_builtins(due)})
+    complete(draft, path, output.value, output.size)
+
+
+def _due(draft: Draft, program: WaitProgram, scope: StateScope) -> datetime:
+    if program.until is not None:
+        return timestamp(program.until.evaluate(scope))
+    seconds = program.seconds.evaluate(scope) if program.seconds else 0
+    if type(seconds) not in (int, float) or not 0 <= seconds <= TEN_YEARS:
+        raise EvaluationError(f"seconds must be a number from 0 to {TEN_YEARS}")
+    return later(draft.at, seconds) or draft.at
+
+
+def _ask(draft: Draft, path: str, step: StepPlan, program: ManualProgram) -> None:
+    scope = draft.scope()
+    task = Task(
+        title=_words(program.title, scope, "title", 2000),
+        assignee=_words(program.assignee, scope, "assignee", 500, empty=True) or None,
+        group=_words(program.group, scope, "group", 500, empty=True) or None,
+        form=program.form,
+        due_at=later(draft.at, program.due_seconds),
+        on_reject=program.on_reject,
+    )
+    deadline = later(draft.at, step.timeout_seconds)
+    wait = Wait(kind="task", task=task)
+    draft.move(TaskCreated, path, ActivityStatus.WAITING, wait=wait, deadline_at=deadline)
+
+
+def _words(template: Template, scope: StateScope, what: str, most: int, *, empty: bool = False) -> str:
+    """Return a template as text: numbers as JSON writes them, null as ''."""
+    value = template.evaluate(scope)
+    if value is None:
+        value = ""
+    if type(value) in (int, float):
+        value = _encode(value).decode()
+    if type(value) is not str:
+        raise EvaluationError(f"{what} must be a text")
+    if len(value) > most or not (value or empty):
+        raise EvaluationError(f"{what} must have {0 if empty else 1} to {most} characters")
+    return value
+
+
+def _smaller(*seconds: float | None) -> float | None:
+    return min((s for s in seconds if s is not None), default=None)

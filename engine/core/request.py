@@ -1,0 +1,86 @@
+"""What an `http` step sends: its config with all references filled in, secrets included.
+
+Made at send time and never stored: history and logs show the references. The caller must not log the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from engine.cel import EvaluationError
+from engine.core.draft import step_of
+from engine.core.programs import HttpProgram
+from engine.core.scope import StateScope
+from engine.core.values import Inadmissible, admit
+
+if TYPE_CHECKING:
+    from engine.core.compile import Plan
+    from engine.core.draft import Inputs
+    from engine.core.model import State
+
+_encode = msgspec.json.Encoder().encode
+
+
+def http_request(
+    plan: Plan, state: State, path: str, inputs: Inputs, secrets: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return {method, url, query, headers, body?, expect_status, timeout_seconds, max_response_bytes}.
+
+    `query` maps names to texts or lists of texts, `headers` names to texts; null values are left out. `body`
+    is absent where the config has none. Raises EvaluationError, PayloadNeeded; KeyError for a step that is
+    not http.
+    """
+    step = plan.steps[step_of(path)]
+    program = step.program
+    if not isinstance(program, HttpProgram):
+        raise KeyError(path)
+    scope = StateScope(state, inputs.payloads, inputs.process_id, secrets=secrets)
+    request: dict[str, Any] = {
+        "method": program.method,
+        "url": _url(program.url.evaluate(scope)),
+        "query": _query(program.query.evaluate(scope)),
+        "headers": _headers(program.headers.evaluate(scope)),
+        "expect_status": program.expect_status,
+        "timeout_seconds": program.timeout_seconds,
+        "max_response_bytes": program.max_response_bytes,
+    }
+    if program.body is not None:
+        request["body"] = program.body.evaluate(scope)
+    try:
+        admit(request.get("body"))
+    except Inadmissible as fault:
+        raise EvaluationError(f"the body cannot be sent: {fault.pointer} {fault.message}", "body") from None
+    return request
+
+
+def _url(value: Any) -> str:
+    if type(value) is not str or not value.lower().startswith(("http://", "https://")):
+        raise EvaluationError("url must begin with http:// or https://", "url")
+    return value
+
+
+def _query(values: dict[str, Any]) -> dict[str, str | list[str]]:
+    found: dict[str, str | list[str]] = {}
+    for name, value in values.items():
+        if isinstance(value, list):
+            found[name] = [_text(item, f"query.{name}") for item in value if item is not None]
+        elif value is not None:
+            found[name] = _text(value, f"query.{name}")
+    return found
+
+
+def _headers(values: dict[str, Any]) -> dict[str, str]:
+    found = {name: _text(value, f"headers.{name}") for name, value in values.items() if value is not None}
+    for name, text in found.items():
+        if any(ord(char) < 32 and char != "\t" for char in text):
+            raise EvaluationError(f"the header {name} contains a line break", f"headers.{name}")
+    return found
+
+
+def _text(value: Any, where: str) -> str:
+    if isinstance(value, dict | list) or value is None:
+        raise EvaluationError(f"{where} must be a text, a number, true or false", where)
+    return value if isinstance(value, str) else _encode(value).decode()

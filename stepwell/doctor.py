@@ -1,0 +1,100 @@
+"""`stepwell doctor`: look at everything an operator may have got wrong, and say what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from engine.config import Settings
+from engine.errors import OperatorError
+from stepwell import checks, connection, place
+from stepwell.checks import BAD, HINT, OK, Finding
+from stepwell.client import Client
+from stepwell.output import COLOURS, json_option, show, table
+
+
+@click.command()
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [default: .stepwell]")
+@json_option
+def doctor(data_dir: Path | None, as_json: bool) -> None:
+    """Check settings, database, roles, server, clock and API; say for each: ok, or what to do. Exit code 1 if any is bad."""
+    chosen = place.settings()
+    if data_dir is not None:
+        chosen = msgspec.structs.replace(chosen, data_dir=data_dir)
+    findings = list(examine(chosen))
+    good = all(finding.state != BAD for finding in findings)
+    value = {"ok": good, "settings": chosen.masked(), "findings": findings}
+    show(value, lambda console: tell(console, chosen, findings), as_json=as_json)
+    if not good:
+        raise SystemExit(1)
+
+
+def examine(chosen: Settings) -> Iterator[Finding]:
+    """Yield every finding."""
+    yield from data_folder(chosen)
+    with contextlib.ExitStack() as stack:
+        try:
+            owner_url = stack.enter_context(place.owner_url(chosen))
+        except OperatorError as error:
+            yield Finding("database", HINT if chosen.database_url else BAD, error.message, error.advice)
+        else:
+            yield from checks.database(owner_url, checks.owners_checks(chosen), "database")
+        yield from program_logins(chosen)
+    yield from the_api(chosen)
+
+
+def program_logins(chosen: Settings) -> Iterator[Finding]:
+    """Look at the logins that API and workers would use."""
+    if chosen.database_url is not None:
+        extra = () if chosen.owner_database_url else (checks.version, checks.server_settings, checks.clock)
+        looks = (*checks.programs_checks(chosen), *extra)
+        yield from checks.database(chosen.database_url, looks, "STEPWELL_DATABASE_URL")
+        return
+    for kind in ("api", "worker"):
+        with contextlib.suppress(OperatorError), place.program(chosen, kind) as lent:
+            assert lent.database_url is not None
+            yield from checks.database(lent.database_url, (checks.own_login,), f"{kind} login")
+
+
+def data_folder(chosen: Settings) -> Iterator[Finding]:
+    """Look at the data folder: its secrets must be readable by its owner only."""
+    path = chosen.data_dir / connection.NAME
+    if not path.exists():
+        return
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        yield Finding("files", BAD, f"{path} can be read by others (mode {mode:o})", f"chmod 600 {path}")
+    else:
+        yield Finding("files", OK, f"{path} is readable by you only")
+
+
+def the_api(chosen: Settings) -> Iterator[Finding]:
+    """Look whether the API answers."""
+    url, key = place.api(chosen, None, None)
+    with Client(url, key) as client:
+        if client.ready():
+            yield Finding("api", OK, f"ready at {url}")
+        else:
+            advice = "Start it with 'stepwell up' or 'stepwell api', or set STEPWELL_URL."
+            yield Finding("api", HINT, f"no API is ready at {url}", advice)
+
+
+def tell(console: Console, chosen: Settings, findings: list[Finding]) -> None:
+    """Print settings and findings for a person."""
+    shown = {name: value for name, value in chosen.masked().items() if value not in ("None", "{}", "()")}
+    console.print(table("Settings", ("name", "value"), shown.items()))
+    console.print()
+    for finding in findings:
+        line = Text.assemble((f"{finding.state:<5}", COLOURS[finding.state]), f"{finding.area}: {finding.message}")
+        console.print(line, soft_wrap=True)
+        if finding.advice:
+            console.print(f"     → {finding.advice}", soft_wrap=True, markup=False)
+    bad = sum(f.state == BAD for f in findings)
+    console.print()
+    console.print(f"{bad} to be mended." if bad else "All well.", style="red" if bad else "green")

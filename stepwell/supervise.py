@@ -1,0 +1,182 @@
+"""Children of `up` and `demo`: started, watched, started again, stopped. Their output goes to log files.
+
+Invariants: a child is in a session of its own, so that Ctrl-C in the terminal reaches us alone and we decide the order of
+the end; it is told our process id, and ends when we do (see programs.end_with). A child that keeps dying is started
+again after a growing pause, never given up: PostgreSQL may be what is away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO, Self
+
+PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0)  # before the next start, by deaths in a row
+STEADY_S = 20.0  # a child that lived this long starts afresh in PAUSES_S
+LOG_BYTES = 20_000_000  # a longer log is put aside at the next start
+TAIL_LINES = 8
+
+# Not handed on: a child has a login of its own and no business with the owner's.
+WITHHELD = ("STEPWELL_OWNER_DATABASE_URL", "STEPWELL_BOOTSTRAP_API_KEY", "STEPWELL_API_KEY", "STEPWELL_URL")
+
+
+def own_command(*arguments: str) -> list[str]:
+    """Return the command line that starts this program again. -P: the working directory is no import path."""
+    return [sys.executable, "-P", "-m", "stepwell", *arguments, "--with-parent", str(os.getpid())]
+
+
+class Child:
+    """One program under watch."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._command = list(command)
+        kept = {key: value for key, value in os.environ.items() if key not in WITHHELD}
+        self._environment = {**kept, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+        self._deaths = 0
+        self._started = 0.0
+        self._due = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None before the first start."""
+        return self._process.pid if self._process else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended (negative: by that signal); None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def start(self) -> None:
+        """Start it, its output appended to its log."""
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with _appending(self.log) as output:
+            self._log_start = output.tell()
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._started = time.monotonic()
+        self._due = 0.0
+
+    def send(self, what: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(what)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for its end; tell whether it came in time."""
+        try:
+            if self._process is not None:
+                self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def tail(self, lines: int = TAIL_LINES) -> str:
+        """Return the last lines it wrote since its last start."""
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            file.seek(max(self._log_start, self.log.stat().st_size - 20_000))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+        return ""
+
+    def tend(self) -> int | None:
+        """Start it again when it is due; return its exit code if it has just been found dead, else None."""
+        code = self.exit_code
+        if code is None:
+            return None
+        now = time.monotonic()
+        if self._due == 0.0:
+            self._deaths = 1 if now - self._started > STEADY_S else self._deaths + 1
+            self._due = now + PAUSES_S[min(self._deaths, len(PAUSES_S)) - 1]
+            return code
+        if now >= self._due:
+            self.start()
+        return None
+
+
+class Family:
+    """All children of one program; leaving the block stops them."""
+
+    def __init__(self, logs: Path, grace_s: float = 5.0) -> None:
+        self.logs = logs
+        self.children: list[Child] = []
+        self._grace_s = grace_s
+
+    def __enter__(self) -> Self:
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def add(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
+        """Start a child and keep it."""
+        child = Child(name, command, environment, self.logs / f"{name}.log")
+        child.start()
+        self.children.append(child)
+        return child
+
+    def tend(self, died: Callable[[Child, int], None]) -> None:
+        """Start again what died; tell of each death once."""
+        for child in self.children:
+            code = child.tend()
+            if code is not None:
+                died(child, code)
+
+    def stop(self) -> None:
+        """Ask all to end; kill what has not ended within the grace."""
+        for child in self.children:
+            child.send(signal.SIGTERM)
+        end = time.monotonic() + self._grace_s
+        for child in self.children:
+            if not child.wait(max(0.0, end - time.monotonic())):
+                child.send(signal.SIGKILL)
+                child.wait(5.0)
+
+
+class Stop(threading.Event):
+    """Set by the first SIGINT or SIGTERM. The second one raises KeyboardInterrupt: somebody is in a hurry."""
+
+    @contextlib.contextmanager
+    def on_signals(self) -> Iterator[Self]:
+        """Listen to signals inside the block."""
+        before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self, _number: int, _frame: FrameType | None) -> None:
+        if self.is_set():
+            raise KeyboardInterrupt
+        self.set()
+
+
+def ended(code: int) -> str:
+    """Return how a child ended, in words."""
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def _appending(path: Path) -> IO[bytes]:
+    """Open a log for appending, readable by its owner only: it may hold customers' data."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")

@@ -1,0 +1,193 @@
+"""`stepwell up`: database, API and workers in one terminal, looked after until Ctrl-C.
+
+The data folder holds everything: the embedded PostgreSQL (postgres/), logs/, connection.json, and up.lock, which only one
+`up` can hold. With STEPWELL_OWNER_DATABASE_URL or STEPWELL_DATABASE_URL set it uses that server, as its owner, and makes
+the logins of API and workers there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import httpx
+import msgspec
+from psycopg.conninfo import conninfo_to_dict
+from rich.console import Console
+
+from engine.config import Settings, mask_url
+from engine.embedded import EmbeddedServer
+from engine.errors import Conflict, OperatorError
+from stepwell import connection, place, prepare
+from stepwell.connection import Connection
+from stepwell.supervise import Child, Family, Stop, ended, own_command
+
+HOST = "127.0.0.1"
+PORT = 8080
+READY_S = 30.0
+LOOK_S = 0.2
+DRAIN_S = 3.0  # whoever presses Ctrl-C wants an end; what is cut off here is rescued at the next start
+GRACE_S = 5.0
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), help=f"Port of the API.  [default: {PORT}, if free]")
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [default: .stepwell]")
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
+def up(port: int | None, data_dir: Path | None, workers: int) -> None:
+    """Run everything in one terminal: PostgreSQL (embedded, unless one is set), the API and workers.
+
+    Ctrl-C stops it; the data stays in the data folder. Commands run in the same folder need no --url and no --key.
+    """
+    chosen = place.settings()
+    folder = prepare.data_dir((data_dir or chosen.data_dir).absolute())
+    chosen = msgspec.structs.replace(chosen, data_dir=folder)
+    console = Console(highlight=False, soft_wrap=True)
+    with only_one(folder), Stop().on_signals() as stop:
+        try:
+            run(chosen, free_port(port), workers, console, stop)
+        except OperatorError:
+            if not stop.is_set():  # else Ctrl-C reached a program of PostgreSQL's as well, and it is all the same
+                raise
+    console.print("Stopped. The data stays.")
+
+
+def run(chosen: Settings, port: int, workers: int, console: Console, stop: Stop) -> None:
+    """Start everything, look after it until `stop`, stop everything."""
+    with database(chosen) as (server, made):
+        if stop.is_set():
+            return
+        with Family(chosen.data_dir / "logs", GRACE_S) as family:
+            url = f"http://{HOST}:{port}"
+            start(family, made, chosen, port, workers)
+            wait_ready(family, url, stop)
+            made = msgspec.structs.replace(made, url=url, pid=os.getpid())
+            connection.write(chosen.data_dir, made)
+            try:
+                welcome(console, chosen, made, workers, embedded=server is not None)
+                look_after(family, server, console, stop)
+            finally:
+                console.print("Stopping …")
+                connection.write(chosen.data_dir, msgspec.structs.replace(made, url=None, pid=None))
+
+
+@contextlib.contextmanager
+def database(chosen: Settings) -> Iterator[tuple[EmbeddedServer | None, Connection]]:
+    """Lend a migrated database: the embedded one, or that of the settings."""
+    owner_url = chosen.owner_database_url or chosen.database_url
+    if owner_url is not None:
+        kept = connection.read(chosen.data_dir)
+        known = kept if kept and same_place(kept.owner_url, owner_url) else None
+        yield None, prepare.with_logins(owner_url, chosen, known)[0]
+        return
+    with EmbeddedServer(chosen.data_dir / place.CLUSTER) as server:
+        yield server, prepare.embedded(server.dsn, chosen)[0]
+
+
+def same_place(one: str, other: str) -> bool:
+    """Tell whether two connection strings name the same database."""
+    names = ("host", "port", "dbname")
+    first, second = conninfo_to_dict(one), conninfo_to_dict(other)
+    return all(str(first.get(name, "")) == str(second.get(name, "")) for name in names)
+
+
+def start(family: Family, made: Connection, chosen: Settings, port: int, workers: int) -> None:
+    """Start API and workers, each with its own login."""
+    common = {
+        "STEPWELL_DATA_DIR": str(chosen.data_dir),
+        "STEPWELL_DRAIN_SECONDS": str(min(chosen.drain_seconds, DRAIN_S)),
+    }
+    command = own_command("api", "--host", HOST, "--port", str(port))
+    family.add("api", command, {**common, "STEPWELL_DATABASE_URL": made.api_url})
+    for number in range(1, workers + 1):
+        environment = {**common, "STEPWELL_DATABASE_URL": made.worker_url}
+        family.add(f"worker-{number}", own_command("worker"), environment)
+
+
+def wait_ready(family: Family, url: str, stop: Stop) -> None:
+    """Wait until the API answers. Raises OperatorError with the log's end if a child dies first."""
+    deadline = time.monotonic() + READY_S
+    with httpx.Client(base_url=url, timeout=2.0, trust_env=False) as http:
+        while not stop.is_set():
+            for child in family.children:
+                if (code := child.exit_code) is not None:
+                    raise OperatorError(f"{child.name} {ended(code)}:\n{child.tail()}", advice=f"Its log: {child.log}")
+            with contextlib.suppress(httpx.TransportError):
+                if http.get("/health/ready").status_code == 200:
+                    return
+            if time.monotonic() > deadline:
+                log = family.children[0].log
+                raise OperatorError(f"the API is not ready after {READY_S:g} s", advice=f"Its log: {log}")
+            stop.wait(0.05)
+
+
+def look_after(family: Family, server: EmbeddedServer | None, console: Console, stop: Stop) -> None:
+    """Start again what dies, until `stop`."""
+
+    def died(child: Child, code: int) -> None:
+        console.print(f"{child.name} {ended(code)}; starting it again. The end of {child.log}:", style="red", markup=False)
+        console.print(child.tail() or "(empty)", markup=False)
+
+    while not stop.wait(LOOK_S):
+        if server is not None and server.pid() is None:
+            console.print(f"PostgreSQL ended; starting it again. Its log: {server.data / 'server.log'}", style="red")
+            server.resume()
+        family.tend(died)
+
+
+def welcome(console: Console, chosen: Settings, made: Connection, workers: int, *, embedded: bool) -> None:
+    """Say where everything is and what to do next."""
+    where = f"embedded PostgreSQL in {chosen.data_dir}" if embedded else mask_url(made.owner_url)
+    lines = {
+        "api": made.url,
+        "key": made.key,
+        "database": where,
+        "workers": str(workers),
+        "logs": str(chosen.data_dir / "logs"),
+    }
+    console.print(f"Stepwell {version('stepwell')} runs.", style="bold green")
+    for name, value in lines.items():
+        console.print(f"  {name:<10}{value}", markup=False)
+    console.print("Try, in another terminal in this folder (it finds URL and key by itself):")
+    console.print("  stepwell definition apply examples/order-fulfilment.yaml")
+    console.print("  stepwell process start order-fulfilment --input examples/data/one-order.json")
+    console.print("Ctrl-C stops everything.")
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the data folder's lock. Raises Conflict while another `up` holds it."""
+    handle = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            kept = connection.read(folder)
+            place_ = f" at {kept.url} (process {kept.pid})" if kept and kept.url else " (it is just starting)"
+            raise Conflict(
+                f"Stepwell runs already on the data folder {folder}{place_}",
+                advice="Use that one, stop it with Ctrl-C, or choose another folder with --data-dir.",
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def free_port(wanted: int | None) -> int:
+    """Return the port wanted, else PORT if it is free, else any free one. Raises Conflict for a wanted one in use."""
+    for port in (wanted,) if wanted else (PORT, 0):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise Conflict(f"port {wanted} is in use", advice="Choose another with --port, or leave it out.")
