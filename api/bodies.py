@@ -7,6 +7,7 @@ answers with a problem that points at the fault; nothing a client sends ends as 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from typing import Any
@@ -22,6 +23,8 @@ MAX_BODY = 16 << 20  # bytes
 MAX_VALUE = 1 << 20  # bytes of JSON: input, output and signal data (design section 5)
 ENVELOPE = 4  # levels a request adds around a value of 64
 MAX_DEPTH = 64 + ENVELOPE
+
+AT_ONCE = 64 << 10  # bytes; larger bodies are decoded in a thread
 
 JSON_TYPES = ("application/json",)
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
@@ -58,7 +61,9 @@ class Asked(Request[Any, Any, Any]):
         if "stepwell.body" not in self.scope:
             kind = self._kind()
             raw = await self.body()
-            value = decode_yaml(raw) if kind == "yaml" else decode_json(raw)
+            decode = decode_yaml if kind == "yaml" else decode_json
+            # Seconds for the largest: other requests go on meanwhile.
+            value = await asyncio.to_thread(decode, raw) if len(raw) > AT_ONCE else decode(raw)
             self.scope["stepwell.body"] = value  # type: ignore[typeddict-unknown-key]  # our own
         return self.scope["stepwell.body"]  # type: ignore[typeddict-item]
 
@@ -137,6 +142,14 @@ def check_value(value: Any, pointer: str) -> None:
         admit(value, max_bytes=MAX_VALUE)
     except Inadmissible as fault:
         raise refusal(fault, pointer) from None
+
+
+async def check_values(values: list[Any], pointer: str) -> None:
+    """Refuse a list of which one value is not an input. Raises BadInput, TooLarge."""
+    for place, value in enumerate(values):
+        check_value(value, f"{pointer}/{place}")
+        if place % 100 == 99:
+            await asyncio.sleep(0)  # other requests go on meanwhile
 
 
 def too_deep(raw: bytes, limit: int) -> bool:

@@ -25,6 +25,7 @@ from msgspec import Struct
 from api.bodies import JSON_TYPES, YAML_TYPES
 from api.idempotency import HEADER
 from api.problems import MEDIA_TYPE, Problem
+from api.wire import Taken
 
 SECURITY = [{"key": []}]
 _ALWAYS = (400, 401, 403, 500, 503)
@@ -115,11 +116,8 @@ class StrictStructs(OpenAPISchemaPlugin):
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         """Tell whether the field is such a body."""
-        return (
-            not field_definition.is_union
-            and field_definition.is_subclass_of(Struct)
-            and field_definition.annotation.__struct_config__.forbid_unknown_fields
-        )
+        annotation = field_definition.annotation
+        return isinstance(annotation, type) and issubclass(annotation, Taken)
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
         """Return the schema of the struct, closed."""

@@ -22,9 +22,6 @@ PATIENCE_S = 2.0
 _PAUSES_S = (0.025, 0.025, 0.05, 0.05)
 _LAST_PAUSE_S = 0.1
 
-# Codes of `command.rejected` that mean: the request was wrong, not the moment.
-_BAD_INPUT = frozenset({"form_invalid"})
-
 
 async def settle(database: Database, scope: Scope, follow: Follow) -> Answer:
     """Return 200 with what the command led to, 202 if that takes longer. Raises CommandRejected, BadInput."""
@@ -47,8 +44,8 @@ def refused(body: Rejected, follow: Follow) -> StepwellError:
         "command_id": public_id("cmd", follow.command),
         "process_id": public_id("prc", follow.process_id),
     }
-    if body.code in _BAD_INPUT:
-        return BadInput(body.message, code=body.code, pointer="/data", details=details)
+    if body.code == "form_invalid" or body.code.startswith("data_"):  # the data was wrong, not the moment
+        return BadInput(body.message, code=body.code, pointer="/data" + body.pointer, details=details)
     return CommandRejected(body.message, details=details)
 
 

@@ -21,12 +21,13 @@ from engine.errors import Finding, NotFound, StepwellError, TooLarge, Unavailabl
 from engine.observe import Observer, Trouble
 
 MEDIA_TYPE = "application/problem+json"
+_TYPE = "urn:stepwell:problem:"
 
 
 class Problem(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What every error is answered with (RFC 9457). `code` is stable: branch on it."""
 
-    type: str = "about:blank"
+    type: str  # urn:stepwell:problem:<code>
     title: str
     status: int
     code: str
@@ -41,6 +42,7 @@ class Problem(Struct, frozen=True, omit_defaults=True, kw_only=True):
 def problem_of(error: StepwellError, instance: str | None = None) -> Problem:
     """Return the wire form of one of our errors."""
     return Problem(
+        type=_TYPE + error.code,
         title=HTTPStatus(error.status).phrase,
         status=error.status,
         code=error.code,
@@ -148,6 +150,7 @@ def framework_problem(error: HTTPException, instance: str) -> Problem:
     elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         detail = "the request is larger than 16 MiB"
     return Problem(
+        type=_TYPE + code,
         title=HTTPStatus(status).phrase,
         status=status,
         code=code,
@@ -167,6 +170,8 @@ def _parameter(error: ValidationException) -> tuple[str, str | None]:
     first = extra[0] if isinstance(extra, list) and extra else extra
     if isinstance(first, dict) and "message" in first:
         key = str(first.get("key", ""))
+        if key == "data":
+            return "the request has no body", None
         message = _WHERE.sub("", str(first["message"]))
         return (f"{key}: {message}", f"/{escape(key)}") if key else (message, None)
     # 'Missing required query parameter 'x' for path …' names no more than we would.

@@ -10,7 +10,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from api.auth import signed
-from api.bodies import Asked, check_value
+from api.bodies import Asked, check_value, check_values
 from api.catalogue import Kept, Version, find_definition
 from api.catalogue import process_id as number_of
 from api.database import Db
@@ -87,8 +87,7 @@ async def start_many(
     request: Asked, database: Db, catalogue: Kept, data: JSONBody[StartProcesses]
 ) -> Response[Ids]:
     """Check every input, then write all processes, or none where one input is refused."""
-    for place, value in enumerate(data.inputs):
-        check_value(value, f"/inputs/{place}")
+    await check_values(data.inputs, "/inputs")
 
     async def act(connection: AsyncConnection, scope: Scope) -> Answer:
         version = await catalogue.find(connection, scope, data.definition, data.version)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
+from engine.cel import EvaluationError
 from engine.core.commands import Completed, Failed
 from engine.core.decide import Inputs
 from engine.core.request import http_request
@@ -29,12 +30,12 @@ class Effects:
         self._redact = tuple(secrets.values())
 
     async def run(self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch) -> Completed | Failed:
-        """Run one attempt. Raises nothing but CancelledError; `fetch` brings a value over 8 KB into the hold."""
+        """Run one attempt. Raises what `fetch` raises, and CancelledError; `fetch` brings a value over 8 KB into the hold."""
         try:
             return await self._http.run(await self._request(hold, activity, now, fetch))
         except RequestInvalid as error:
             return error.failed()
-        except Exception as error:
+        except EvaluationError as error:
             return Failed(_unresolved(activity, error), retryable=False)
 
     async def _request(self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch) -> HttpRequest:
@@ -44,10 +45,11 @@ class Effects:
             try:
                 config = http_request(hold.plan, hold.state, activity.path, inputs, self._secrets)
             except PayloadNeeded as need:
-                await fetch(hold, need.n)
+                await fetch(hold, need.number)
                 continue
             execution = execution_id(hold.id, activity.path, activity.run)
-            return HttpRequest.from_config(config, execution, redact=self._redact)
+            limit = hold.plan.steps[activity.path].timeout_seconds
+            return HttpRequest.from_config(config, execution, limit, redact=self._redact)
 
 
 def _unresolved(activity: Activity, error: Exception) -> Failure:

@@ -72,7 +72,7 @@ class Hold:
         self._durable_waits = _waits(state)
         self._durable_tasks = _tasks(state)
         self._snapshot_seq = loaded.snapshot_seq
-        self._looked_seq = 0
+        self._looked: frozenset[tuple[str, str, str]] = frozenset()  # keyed waits already looked for
         self._alarm: tuple[datetime, asyncio.TimerHandle] | None = None
 
     # -- deciding
@@ -107,7 +107,7 @@ class Hold:
                 decision = self._decide(self._commands[0])
             except PayloadNeeded as need:
                 self._fetching = True
-                self._desk.fetch(self, need.n)
+                self._desk.fetch(self, need.number)
                 return
             self._commands.popleft()
             self._apply(decision)
@@ -212,6 +212,7 @@ class Hold:
         slip.tasks = [self._task_row(path) for path in tasks - self._durable_tasks]
         slip.untasks = [{"path": path} for path in self._durable_tasks - tasks]
         self._durable_waits, self._durable_tasks = waits, tasks
+        self._looked &= waits
 
     def _task_row(self, path: str) -> dict[str, Any]:
         activity = self.state.activities[path]
@@ -282,16 +283,20 @@ class Hold:
         return due is None or due - self._desk.now() > SHORT
 
     def must_look(self) -> bool:
-        """Tell whether kept signals must be looked for before this hold may park: its waits have a correlation key."""
-        return self._looked_seq != self.state.seq and any(correlation for _, correlation, _ in self._durable_waits)
+        """Tell whether kept signals must be looked for before this hold may park.
+
+        One look per wait and hold is enough, if it starts after the flush that registered the wait has returned: every
+        later signal finds the wait by itself. A wait registered by a predecessor counts as not yet looked for.
+        """
+        return not self._looked.issuperset(key for key in self._durable_waits if key[1])
 
     def wants_look(self) -> bool:
-        """Tell whether everything is durable and quiet, so that a look now would be a look after the flush."""
-        return not self.in_flight and not self._pending and self._quiet() and self._parkable() and self.must_look()
+        """Tell whether a look now would be a look after the registering flush."""
+        return not self.in_flight and self.must_look()
 
-    def looked(self, seq: int) -> None:
-        """No signal was found by a look that began at `seq`."""
-        self._looked_seq = seq
+    def looked(self) -> None:
+        """A look for every wait now durable has returned."""
+        self._looked = self._durable_waits
         self._desk.dirty(self)
 
     def open_waits(self) -> list[dict[str, Any]]:
@@ -301,7 +306,7 @@ class Hold:
             "tenant_id": self.claimed.tenant_id,
             "environment_id": self.claimed.environment_id,
         }
-        keys = {(name, correlation) for name, correlation, _ in self._durable_waits if correlation}
+        keys = {(name, correlation) for name, correlation, _ in self._durable_waits - self._looked if correlation}
         return [{**scope, "name": name, "correlation": correlation} for name, correlation in keys]
 
     def close(self) -> None:

@@ -7,10 +7,14 @@ Watch, so that an outage does not look like everybody's death.
 
 from __future__ import annotations
 
+import msgspec
+
 import sql
-from engine.db import Connection, Link
+from engine.db import Link
 
 LOCK_SILENCE = 2.0  # seconds; with the lock gone the process is gone, and only a row just registered could still lack it
+
+_buried = msgspec.json.Decoder(tuple[list[int], int])
 
 
 class Watch:
@@ -40,31 +44,11 @@ async def watch(link: Link) -> list[tuple[int, int, bool]]:
     return await link.all(sql.query("worker.watch"), {})  # type: ignore[return-value]
 
 
-async def bury(link: Link, dead: list[int]) -> tuple[list[int], int]:
+async def bury(link: Link, dead: list[int], *, others: bool = True) -> tuple[list[int], int]:
     """Remove the rows of dead workers and turn their leases into jobs; return which, and how many leases.
 
-    One transaction of two statements at READ COMMITTED: the second sees what the victim's last flush committed.
+    `others` False: our own row, at the end or after a lost connection; then it waits for what is in flight.
     """
-
-    def work(connection: Connection) -> tuple[list[int], int]:
-        with connection.transaction():
-            gone = [row[0] for row in connection.execute(sql.query("worker.bury"), {"dead": dead})]
-            freed = connection.execute(sql.query("worker.sweep")).fetchone()
-        return gone, freed[0] if freed else 0
-
-    return await link.call(work)
-
-
-async def leave(link: Link, old: int) -> int:
-    """Remove our own row and turn what it still leased into jobs; return how many.
-
-    After a lost connection the delete waits for the statement that connection may still be running; none can follow.
-    """
-
-    def work(connection: Connection) -> int:
-        with connection.transaction():
-            connection.execute(sql.query("worker.leave"), {"me": old})
-            freed = connection.execute(sql.query("worker.sweep")).fetchone()
-        return freed[0] if freed else 0
-
-    return await link.call(work)
+    row = await link.one(sql.query("worker.rescue"), {"dead": dead, "others": others})
+    assert row is not None
+    return _buried.decode(row[0])

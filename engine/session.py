@@ -58,22 +58,26 @@ class Session:
         self._taking = True  # false: claim no more (draining, or a newer release is at work)
         self._draining = False
         self._stop_at: float | None = None
+        self._group: asyncio.TaskGroup
         self._clock = (now, time.monotonic())
         self._fence_at = time.monotonic()
         self._late: list[tuple[Hold, Activity]] = []  # effects that wait for a younger fence
-        self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- life
 
     async def run(self) -> None:
-        """Work until drained. Raises Fenced or LinkLost (in an ExceptionGroup) when the session is over."""
+        """Work until drained. Raises an ExceptionGroup (Fenced, LinkLost, …) when the session is over.
+
+        Everything the session does runs in one task group: what goes wrong in any part ends the whole session.
+        """
         try:
             async with asyncio.TaskGroup() as group:
-                flusher = group.create_task(self._flush_loop())
-                watcher = group.create_task(self._rescue_loop())
+                self._group = group
+                loops = [group.create_task(self._flush_loop()), group.create_task(self._rescue_loop())]
                 await self._tick_loop()
-                flusher.cancel()
-                watcher.cancel()
+                for task in loops:
+                    task.cancel()
+                self._drop_all()
         finally:
             self._drop_all()
 
@@ -91,8 +95,6 @@ class Session:
         for hold in self.holds.values():
             hold.close()
         self.holds.clear()
-        for task in self._tasks:
-            task.cancel()
 
     # -- what holds ask of their desk
 
@@ -117,7 +119,7 @@ class Session:
 
     def fetch(self, hold: Hold, n: int) -> None:
         """Bring a value over 8 KB into the hold."""
-        self._spawn(self._fetch(hold, n))
+        self._group.create_task(self._fetch(hold, n))
 
     async def _fetch(self, hold: Hold, n: int) -> None:
         await self.payload(hold, n)
@@ -134,18 +136,6 @@ class Session:
         self._observe(
             Trouble(process=hold.id, level="error", where=where, message=str(error), detail=detail)
         )
-
-    def _spawn(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._spawned_done)
-        return task
-
-    def _spawned_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            error = task.exception()
-            self._observe(Trouble(level="error", where="task", message=f"{type(error).__name__}: {error}"))
 
     # -- tick: heartbeat, claim, mail
 
@@ -316,7 +306,7 @@ class Session:
         try:
             return hold.take()
         except (UnicodeEncodeError, msgspec.MsgspecError) as error:
-            self._spawn(self._break(hold, error))
+            self._group.create_task(self._break(hold, error))
             return None
 
     async def _written(self, slip: flush.Slip, parked: bool) -> None:
@@ -376,16 +366,14 @@ class Session:
         """Look for kept signals: a statement that starts after the flush that registered the waits has returned."""
         if not holds:
             return
-        seqs = {hold.id: hold.state.seq for hold in holds}
         waits = [row for hold in holds for row in hold.open_waits()]
         found: dict[int, list[tuple[int, msgspec.Raw]]] = {}
         for process_id, mail_id, order in await queue.look_for_signals(self._link, self.me, waits):
             found.setdefault(process_id, []).append((mail_id, order))
         for hold in holds:
-            if hold.id in found:
-                self._receive(Rung(hold.id, hold.bell, tuple(found[hold.id])))
-            else:
-                hold.looked(seqs[hold.id])
+            if self.holds.get(hold.id) is hold:
+                hold.looked()
+                self._receive(Rung(hold.id, hold.bell, tuple(found.get(hold.id, ()))))
 
     # -- effects
 
@@ -399,7 +387,7 @@ class Session:
             return
         kind = hold.plan.steps[path].type
         self._observe(ActivityBegan(process=hold.id, path=path, attempt=attempt, kind=kind))
-        task = asyncio.get_running_loop().create_task(self._effect(hold, activity, kind))
+        task = self._group.create_task(self._effect(hold, activity, kind))
         hold.effects[path] = (attempt, task)
 
     async def _effect(self, hold: Hold, activity: Activity, kind: str) -> None:

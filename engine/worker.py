@@ -78,7 +78,7 @@ class Worker:
         """Register, rescue our own old row, work."""
         me, now = await queue.register(link, version("stepwell"), lock=self._settings.lock_probe)
         if self._old is not None:
-            leases = await rescue.leave(link, self._old)
+            _, leases = await rescue.bury(link, [self._old], others=False)
             self._observe(Rescued(workers=[self._old], leases=leases, detail="own row before the reconnect"))
         self._old = me
         self._tell("registered")
@@ -88,7 +88,7 @@ class Worker:
             await session.run()
         finally:
             stopper.cancel()
-        await rescue.leave(link, me)
+        await rescue.bury(link, [me], others=False)
         self._tell("stopped")
         self._old = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, Struct
 
 from engine.core.shapes import (
@@ -329,3 +330,8 @@ def _document_schema() -> dict[str, Any]:
 
 
 DEFINITION_SCHEMA: dict[str, Any] = _document_schema()
+
+
+def schema_text() -> str:
+    """Return the text of engine/core/definition.schema.json."""
+    return msgspec.json.format(msgspec.json.encode(DEFINITION_SCHEMA), indent=2).decode() + "\n"

@@ -216,7 +216,37 @@ as $$
   select count(*)::integer from counted
 $$;
 
+-- Bury dead workers and turn their leases into jobs, in one message: a rescuer that froze between two would keep the
+-- victim's row locked for ever. Two statements with a snapshot each (plpgsql, volatile, READ COMMITTED): the sweep sees
+-- what the victim's last flush committed.
+-- others = true: rows that a statement of their owner or another rescuer holds are skipped until the next round, so that
+-- a rescuer cannot be made to look dead by waiting. others = false, for our own old row after a lost connection: waits
+-- for the statement that connection may still be running; none can follow.
+-- Returns [ids buried, leases freed].
+create or replace function stepwell.rescue(dead bigint[], others boolean) returns jsonb
+  language plpgsql
+as $$
+declare
+  gone bigint[];
+begin
+  if others then
+    with victim as (
+      select id from stepwell.worker where id = any(dead) order by id for update skip locked
+    ),
+    buried as (
+      delete from stepwell.worker w using victim v where w.id = v.id
+      returning w.id
+    )
+    select array_agg(id) into gone from buried;
+  else
+    delete from stepwell.worker where id = any(dead);
+    gone := dead;
+  end if;
+  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), stepwell.sweep());
+end
+$$;
+
 revoke all on function stepwell.tick(bigint, integer), stepwell.claim(bigint, integer), stepwell.fire_timers(integer),
-  stepwell.match_signals(integer), stepwell.sweep() from public;
+  stepwell.match_signals(integer), stepwell.sweep(), stepwell.rescue(bigint[], boolean) from public;
 grant execute on function stepwell.tick(bigint, integer), stepwell.claim(bigint, integer), stepwell.fire_timers(integer),
-  stepwell.match_signals(integer), stepwell.sweep() to stepwell_worker;
+  stepwell.match_signals(integer), stepwell.sweep(), stepwell.rescue(bigint[], boolean) to stepwell_worker;

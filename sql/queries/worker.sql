@@ -72,11 +72,6 @@ from stepwell.definition_version v
 where v.definition_id = %(definition_id)s
   and v.version = %(version)s
 
--- :name worker.leave
--- The own row: at the end, or the old one after its connection was lost (then it waits for a statement of that connection
--- still in flight; every later one finds no row). What leases are left, anybody's sweep turns into jobs. Rows: 1.
-delete from stepwell.worker where id = %(me)s
-
 -- :name worker.watch
 -- All worker rows, and whether their session lock is held. Rows: one per writing connection of the installation.
 -- bigint advisory locks appear in pg_locks as (classid, objid) = high and low 32 bits with objsubid 1.
@@ -90,20 +85,9 @@ select w.id, w.beat, exists (
     and k.granted) as locked
 from stepwell.worker w
 
--- :name worker.bury
--- First statement of rescue: the rows of workers judged dead. A row that a statement of its owner or another rescuer
--- holds is skipped until the next round, so that nobody who rescues can be made to look dead himself by waiting.
--- Their leases are turned into jobs by the sweep that follows in the same transaction, in a new snapshot.
-delete from stepwell.worker w
-using (
-  select id from stepwell.worker where id = any(%(dead)s) order by id for update skip locked
-) as victim
-where w.id = victim.id
-returning w.id
-
--- :name worker.sweep
+-- :name worker.rescue
 -- Indexes and rows: see sql/functions/040_tick.sql.
-select stepwell.sweep()
+select stepwell.rescue(%(dead)s, %(others)s)::text
 
 -- :name worker.ensure_partitions
 select stepwell.ensure_partitions()

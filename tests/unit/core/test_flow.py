@@ -1,0 +1,250 @@
+"""Which steps begin, and which are skipped."""
+
+import pytest
+
+from tests.unit.core.given import (
+    Life,
+    decision,
+    document,
+    event,
+    http,
+    lived,
+    plan_of,
+    transform,
+    types,
+    wait,
+)
+
+FALSE = {"field": "input.go", "operator": "eq", "value": "never"}
+
+
+def test_steps_without_order_run_in_the_order_of_the_document():
+    life = lived(http("a"), http("b"))
+    assert life.statuses("a", "b") == ["RUNNING", "PENDING"]
+    life.succeed("a")
+    assert life.statuses("a", "b") == ["COMPLETED", "RUNNING"]
+    assert types(life.succeed("b")) == ["activity.completed", "process.completed"]
+
+
+def test_order_rules_over_the_place_in_the_document():
+    life = lived(http("b", order=20), http("a", order=10))
+    assert life.statuses("a", "b") == ["RUNNING", "PENDING"]
+
+
+def test_an_activity_completed_event_names_what_it_starts():
+    life = lived(http("a"), http("b", depends_on=["a"]), http("c", depends_on=["a"]))
+    [completed] = life.succeed("a")
+    assert [start.path for start in completed.body.starts] == ["b", "c"]
+
+
+def test_steps_without_dependencies_are_roots_as_soon_as_one_step_has_depends_on():
+    life = lived(http("a"), http("b"), http("c", depends_on=["a", "b"]))
+    assert life.statuses("a", "b", "c") == ["RUNNING", "RUNNING", "PENDING"]
+    life.succeed("a")
+    assert life.status("c") == "PENDING"
+    life.succeed("b")
+    assert life.status("c") == "RUNNING"
+
+
+def test_an_ordered_step_follows_the_next_lower_order_even_where_others_have_depends_on():
+    plan = plan_of(http("a", order=1), http("b", order=2), http("c", depends_on=["a"]))
+    assert [edge.before for edge in plan.steps["b"].edges] == ["a"]
+
+
+def test_an_empty_depends_on_makes_a_root():
+    plan = plan_of(http("a", order=1), http("b", order=2, depends_on=[]), http("c", order=3))
+    assert plan.roots == ("a", "b")
+    assert [edge.before for edge in plan.steps["c"].edges] == ["b"]
+
+
+def test_a_false_condition_skips_that_step_alone_in_a_sequence():
+    life = lived(http("a", condition=FALSE), http("b"), value={"go": "on"})
+    assert life.statuses("a", "b") == ["SKIPPED", "RUNNING"]
+    assert life.activity("a").skip_reason == "condition"
+
+
+def test_a_skip_is_passed_on_by_explicit_edges():
+    life = lived(
+        http("a", condition=FALSE), http("b", depends_on=["a"]), http("c", depends_on=["b"]), value={"go": 1}
+    )
+    assert life.statuses("a", "b", "c") == ["SKIPPED"] * 3
+    assert life.activity("c").skip_reason == "dependency"
+    assert life.state.status == "COMPLETED"
+
+
+def test_one_completed_dependency_is_enough():
+    life = lived(http("a"), http("b", condition=False), http("c", depends_on=["a", "b"]))
+    life.succeed("a")
+    assert life.status("c") == "RUNNING"
+
+
+def test_join_all_wants_all_completed():
+    life = lived(http("a"), http("b", condition=False), http("c", depends_on=["a", "b"], join="all"))
+    life.succeed("a")
+    assert life.status("c") == "SKIPPED"
+
+
+def test_join_always_runs_when_all_are_settled():
+    life = lived(http("a", condition=False), http("b", depends_on=["a"], join="always"))
+    assert life.statuses("a", "b") == ["SKIPPED", "RUNNING"]
+
+
+def test_a_condition_that_cannot_be_evaluated_fails_its_activity():
+    life = lived(http("a", condition={"field": "input.missing", "operator": "eq", "value": 1}), value={})
+    assert life.status("a") == "FAILED"
+    assert life.state.error is not None
+    assert (life.state.error.code, life.state.error.step_id) == ("expression_failed", "a")
+    assert "input.missing" in life.state.error.message
+    assert "process.failed" in types(life.history)
+
+
+def test_a_condition_reads_the_output_that_has_just_come():
+    yes = {"field": "steps.a.output.ok", "operator": "eq", "value": True}
+    life = lived(http("a"), http("b", condition=yes), http("c", condition={"not": yes}))
+    life.succeed("a", {"ok": True})
+    assert life.status("b") == "RUNNING"
+    life.succeed("b")
+    assert life.status("c") == "SKIPPED"
+
+
+def big(then, fallback=(), **rest):
+    return decision("d", ("input.big", then), fallback=list(fallback), **rest)
+
+
+def test_a_decision_starts_what_it_chose_and_skips_the_rest_at_once():
+    life = lived(big(["yes"], ["no"]), http("yes"), http("no"), http("end"), value={"big": True})
+    assert life.statuses("yes", "no", "end") == ["RUNNING", "SKIPPED", "PENDING"]
+    assert life.activity("no").skip_reason == "decision"
+    life.succeed("yes")
+    assert life.status("end") == "RUNNING"
+
+
+def test_what_follows_a_decision_in_sequence_waits_for_the_branch_that_was_taken():
+    life = lived(big(["first"], ["second"]), http("first"), http("second"), http("end"), value={"big": True})
+    assert life.statuses("first", "second", "end") == ["RUNNING", "SKIPPED", "PENDING"]
+    life = lived(big(["first"], ["second"]), http("first"), http("second"), http("end"), value={"big": False})
+    assert life.statuses("first", "second", "end") == ["SKIPPED", "RUNNING", "PENDING"]
+    life.succeed("second")
+    assert life.status("end") == "RUNNING"
+
+
+def test_a_decision_without_a_true_branch_and_without_fallback_skips_all_it_names():
+    life = lived(decision("d", (False, ["a"])), http("a"), http("end"))
+    assert life.statuses("a", "end") == ["SKIPPED", "RUNNING"]
+    assert life.activity("d").output["branch"] == "fallback"
+
+
+def test_a_step_in_the_taken_list_runs_though_it_is_in_others_too():
+    life = lived(decision("d", (False, ["a", "b"]), (True, ["b"])), http("a"), http("b"))
+    assert life.statuses("a", "b") == ["SKIPPED", "RUNNING"]
+
+
+def test_a_descendant_that_was_not_chosen_is_skipped_while_others_still_run():
+    life = lived(
+        big(["late"], []),
+        http("early", depends_on=["d"]),
+        http("late", depends_on=["early"]),
+        value={"big": False},
+    )
+    assert life.statuses("early", "late") == ["RUNNING", "SKIPPED"]
+
+
+def test_skipping_a_branch_skips_what_hangs_on_it():
+    life = lived(
+        big(["a"], ["b"]), http("a"), http("a2", depends_on=["a"]), http("b"), http("b2", depends_on=["b"]),
+        value={"big": True},
+    )  # fmt: skip
+    assert life.statuses("a", "a2", "b", "b2") == ["RUNNING", "PENDING", "SKIPPED", "SKIPPED"]
+
+
+def test_a_step_named_by_two_decisions_runs_if_the_later_one_chooses_it():
+    steps = [
+        decision("first", ("input.one", ["second"]), fallback=["refuse"]),
+        decision("second", ("input.two", ["accept"]), fallback=["refuse"]),
+        http("accept"),
+        http("refuse"),
+    ]
+    life = lived(*steps, value={"one": True, "two": False})
+    assert life.statuses("accept", "refuse") == ["SKIPPED", "RUNNING"]
+    life = lived(*steps, value={"one": True, "two": True})
+    assert life.statuses("accept", "refuse") == ["RUNNING", "SKIPPED"]
+    life = lived(*steps, value={"one": False, "two": True})
+    assert life.statuses("second", "accept", "refuse") == ["SKIPPED", "SKIPPED", "RUNNING"]
+
+
+def test_a_decision_records_branch_choice_and_what_it_read():
+    when = {"all": [{"field": "input.amount", "operator": "gt", "value": 10}]}
+    life = lived(decision("d", (False, []), (when, ["a"])), http("a"), value={"amount": 11})
+    assert life.activity("d").output == {"branch": 1, "chosen": ["a"], "inputs": {"input.amount": 11}}
+
+
+def test_large_values_that_a_decision_read_are_cut():
+    when = {"field": "input.text", "operator": "eq", "value": "x"}
+    life = lived(decision("d", (when, [])), value={"text": "y" * 5000})
+    assert len(life.activity("d").output["inputs"]["input.text"]) < 250
+
+
+def test_a_branch_that_cannot_be_evaluated_fails_the_decision():
+    life = lived(
+        decision("d", ({"field": "input.none", "operator": "gt", "value": 1}, ["a"])), http("a"), value={}
+    )
+    assert life.statuses("d", "a") == ["FAILED", "SKIPPED"]
+    assert life.activity("a").skip_reason == "process_ended"
+
+
+def test_pure_steps_are_decided_back_to_back():
+    life = Life(plan_of(transform("a"), event("b"), decision("c", (True, ["d"])), http("d")))
+    assert types(life.open()) == [
+        "process.started",
+        "activity.completed",
+        "order.placed",
+        "activity.completed",
+        "activity.completed",
+    ]
+    assert life.status("d") == "RUNNING"
+
+
+def test_a_process_ends_with_its_last_step_and_its_output():
+    life = lived(
+        transform("a", {"sum": "${input.x}"}), value={"x": 3}, output={"total": "${steps.a.output.sum}"}
+    )
+    assert (life.state.status, life.state.output) == ("COMPLETED", {"total": 3})
+
+
+def test_an_output_that_cannot_be_made_fails_the_process():
+    life = lived(http("a"), output="${steps.a.output.missing}")
+    life.succeed("a", {})
+    assert life.state.status == "FAILED"
+    assert life.state.error is not None
+    assert life.state.error.code == "expression_failed"
+
+
+def test_a_process_whose_steps_are_all_skipped_completes():
+    life = lived(http("a", condition=False))
+    assert types(life.history) == ["process.created", "process.started", "process.completed"]
+
+
+def test_bad_input_fails_the_process_before_it_starts():
+    schema = {"type": "object", "required": ["id"]}
+    life = lived(http("a"), input_schema=schema, value={})
+    assert types(life.history) == ["process.created", "process.failed"]
+    assert life.state.error is not None
+    assert (life.state.error.category, life.state.error.code) == ("validation", "input_invalid")
+    assert life.status("a") == "SKIPPED"
+
+
+@pytest.mark.parametrize("value", [{"id": 1}, {"id": None}])
+def test_good_input_starts_the_process(value):
+    assert lived(http("a"), input_schema={"required": ["id"]}, value=value).state.status == "IN_PROGRESS"
+
+
+def test_waiting_needs_an_open_wait_and_nothing_that_runs():
+    life = lived(http("a"), wait("w", signal="go", depends_on=[]))
+    assert life.state.status == "IN_PROGRESS"
+    [completed] = life.succeed("a")
+    assert completed.body.status == "WAITING"
+    assert life.state.status == "WAITING"
+
+
+def test_the_document_helper_makes_valid_documents():
+    assert plan_of(*document(http("a"))["steps"]).effectful("a")
