@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from engine.errors import SettingError
 
 PREFIX = "STEPWELL_"
-SECRET_PREFIX = "STEPWELL_SECRET_"
+SECRET_PREFIX = "STEPWELL_SECRET_"  # noqa: S105  a name, not a secret
 IGNORED_PREFIX = "STEPWELL_TEST_"  # read by the tests' own set-up
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -40,12 +40,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     lock_probe: bool = True  # whether a missing session lock counts as death; false behind a transaction-mode pooler
     drain_seconds: float = 20.0  # after SIGTERM: how long running activities may finish
     log_level: str = "info"  # error | info | debug
-    secrets: dict[str, str] = field(default_factory=dict)  # STEPWELL_SECRET_NAME, sent only where ${secrets.NAME} stands
+    secrets: dict[str, str] = field(
+        default_factory=dict
+    )  # STEPWELL_SECRET_NAME, sent only where ${secrets.NAME} stands
 
     def masked(self) -> dict[str, str]:
         """Return every setting as text, secrets and passwords masked: for doctor."""
         shown = {name: getattr(self, name) for name in self.__struct_fields__}
-        shown["secrets"] = {name: "***" for name in self.secrets}
+        shown["secrets"] = dict.fromkeys(self.secrets, "***")
         for name in ("bootstrap_api_key", "api_key"):
             shown[name] = shown[name] and "***"
         for name in ("database_url", "owner_database_url"):

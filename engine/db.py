@@ -21,7 +21,7 @@ Row = tuple[Any, ...]
 Connection = psycopg.Connection[Row]
 
 # Half-open connections: noticed by the kernel after about 10 s instead of hours.
-KEEPALIVE: Mapping[str, int] = {
+KEEPALIVE: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -56,6 +56,13 @@ class Link:
     async def one(self, statement: LiteralString, parameters: Mapping[str, Any]) -> Row | None:
         """Execute one autocommitted statement and return its first row. Raises psycopg.Error, LinkLost."""
         return await self.call(lambda c: c.execute(statement, parameters, prepare=True).fetchone())
+
+    async def only(self, statement: LiteralString, parameters: Mapping[str, Any]) -> Row:
+        """Execute one autocommitted statement that must return a row. Raises LookupError, psycopg.Error, LinkLost."""
+        row = await self.one(statement, parameters)
+        if row is None:
+            raise LookupError(f"nothing found by: {statement.partition(chr(10))[0]}")
+        return row
 
     async def all(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[Row]:
         """Execute one autocommitted statement and return its rows. Raises psycopg.Error, LinkLost."""

@@ -11,9 +11,9 @@ from datetime import datetime
 from engine.cel import EvaluationError
 from engine.core.commands import Completed, Failed
 from engine.core.decide import Inputs
-from engine.core.request import http_request
 from engine.core.ids import execution_id
 from engine.core.model import Activity, Category, Failure
+from engine.core.request import http_request
 from engine.core.scope import PayloadNeeded
 from engine.executors.http import HttpExecutor, HttpRequest, RequestInvalid
 from engine.hold import Hold
@@ -30,7 +30,7 @@ class Effects:
         self._redact = tuple(secrets.values())
 
     async def run(self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch) -> Completed | Failed:
-        """Run one attempt. Raises what `fetch` raises, and CancelledError; `fetch` brings a value over 8 KB into the hold."""
+        """Run one attempt; `fetch` brings a value over 8 KB into the hold. Raises what it raises."""
         try:
             return await self._http.run(await self._request(hold, activity, now, fetch))
         except RequestInvalid as error:

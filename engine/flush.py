@@ -1,7 +1,7 @@
 """The flush document: what a batch of holds decided, as the one JSON value `stepwell.flush` writes.
 
-A `Slip` is one process's part. `document` joins slips; `send` writes them and, when PostgreSQL refuses, halves the batch
-until the guilty process is alone: a poison value fails its own process, never its neighbours.
+A `Slip` is one process's part. `document` joins slips; `send` writes them and, when PostgreSQL refuses, halves the
+batch until the guilty process is alone: a poison value fails its own process, never its neighbours.
 Nothing here decides; a slip is built by the hold from events already decided.
 """
 
@@ -18,7 +18,7 @@ from engine import queue
 from engine.core.events import Event, encode_body
 from engine.db import Link
 
-MOST_EVENTS = 500  # per flush: beyond this only latency grows (reference measurement: 100–200 rows are enough)
+MOST_EVENTS = 500  # per flush: beyond this only latency grows (reference measurement: 100 to 200 rows are enough)
 MOST_BYTES = 1 << 20
 DEADLOCK = "40P01"
 # What one process's rows can be to blame for: data exceptions, violated constraints, limits, rows not written (SW002).
@@ -73,33 +73,26 @@ def document(slips: list[Slip]) -> bytes:
 
 
 def _add(rows: dict[str, list[Any]], slip: Slip) -> None:
-    """Add one slip's rows."""
-    id_ = slip.process_id
+    """Add one slip's rows, each with its process id."""
+    parts: dict[str, list[dict[str, Any]]] = {
+        "mail": [{"id": id_} for id_ in slip.mail],
+        "undeliveries": [{"signal_id": id_} for id_ in slip.undeliveries],
+        "payloads": [{"n": n, "body": body} for n, body in slip.payloads.items()],
+        "waits": slip.waits,
+        "unwaits": slip.unwaits,
+        "tasks": slip.tasks,
+        "untasks": slip.untasks,
+        "processes": [slip.status] if slip.status else [],
+        "snapshots": [{"seq": slip.snapshot_seq, "state": slip.snapshot}] if slip.snapshot else [],
+        "ended": [slip.ended] if slip.ended else [],
+        "parks": [{"bell": slip.park_bell, "due_at": slip.park_due}] if slip.park else [],
+        "give_backs": [{}] if slip.give_back else [],
+    }
     if slip.events:
         rows.setdefault("events", []).extend(slip.events)
-    for key, ids in (("mail", slip.mail), ("undeliveries", slip.undeliveries)):
-        name = "id" if key == "mail" else "signal_id"
-        if ids:
-            rows.setdefault(key, []).extend({"process_id": id_, name: n} for n in ids)
-    if slip.payloads:
-        bodies = [{"process_id": id_, "n": n, "body": body} for n, body in slip.payloads.items()]
-        rows.setdefault("payloads", []).extend(bodies)
-    for key in ("waits", "unwaits", "tasks", "untasks"):
-        found = getattr(slip, key)
+    for key, found in parts.items():
         if found:
-            rows.setdefault(key, []).extend({"process_id": id_, **row} for row in found)
-    if slip.status:
-        rows.setdefault("processes", []).append({"process_id": id_, **slip.status})
-    if slip.snapshot:
-        rows.setdefault("snapshots", []).append(
-            {"process_id": id_, "seq": slip.snapshot_seq, "state": slip.snapshot}
-        )
-    if slip.ended:
-        rows.setdefault("ended", []).append({"process_id": id_, **slip.ended})
-    if slip.park:
-        rows.setdefault("parks", []).append({"process_id": id_, "bell": slip.park_bell, "due_at": slip.park_due})
-    if slip.give_back:
-        rows.setdefault("give_backs", []).append({"process_id": id_})
+            rows.setdefault(key, []).extend({"process_id": slip.process_id, **row} for row in found)
 
 
 def event_row(process_id: int, tenant_id: int, environment_id: int, event: Event) -> dict[str, Any]:

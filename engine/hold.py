@@ -1,4 +1,6 @@
-"""One held process in memory: its state, what was decided but not yet written, its running effects. Sole caller of decide.
+"""One held process in memory: its state, what was decided but not yet written, its running effects.
+
+Sole caller of decide.
 
 Invariants:
 - `state` is the fold of the durable history plus `in_flight` plus `pending`; at most one slip is in flight.
@@ -18,12 +20,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from engine.core.commands import Broken, Command, Mail, Signal, Woken
+from engine.core.commands import Broken, Command, Signal, Woken
 from engine.core.compile import Plan
 from engine.core.decide import Decision, Inputs, decide
 from engine.core.events import ActivityWaiting, CommandRejected, Event, TaskCreated
 from engine.core.evolve import evolve
-from engine.core.model import TERMINAL, Activity, ActivityStatus, Category, Failure, State, next_due
+from engine.core.model import TERMINAL, Activity, ActivityStatus, Category, Failure, State, Task, next_due
 from engine.core.scope import PayloadNeeded
 from engine.flush import Slip, event_row
 from engine.queue import Claimed, Loaded, Rung, read_mail, snapshot_of
@@ -38,12 +40,23 @@ _encode = msgspec.json.Encoder().encode
 class Desk(Protocol):
     """What a hold may ask of the session it lives in."""
 
-    def now(self) -> datetime: ...
-    def jitter(self) -> float: ...
-    def dirty(self, hold: Hold) -> None: ...
-    def fetch(self, hold: Hold, n: int) -> None: ...
-    def wake_at(self, due: datetime, wake: Callable[[], None]) -> asyncio.TimerHandle: ...
-    def trouble(self, hold: Hold, where: str, error: Exception) -> None: ...
+    def now(self) -> datetime:
+        """Return the database's time."""
+
+    def jitter(self) -> float:
+        """Return a number in [0, 1)."""
+
+    def dirty(self, hold: Hold) -> None:
+        """Put the hold before the flusher."""
+
+    def fetch(self, hold: Hold, n: int) -> None:
+        """Load payload `n`, then call `hold.fetched`."""
+
+    def wake_at(self, due: datetime, wake: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call `wake` when it is `due`."""
+
+    def trouble(self, hold: Hold, where: str, error: Exception) -> None:
+        """Report an error that is ours."""
 
 
 class Hold:
@@ -95,7 +108,7 @@ class Hold:
         self._desk.dirty(self)
 
     def fetched(self, n: int, value: Any) -> None:
-        """A value over 8 KB that `decide` asked for has come."""
+        """Take in a value over 8 KB that `decide` asked for."""
         self.payloads[n] = value
         self._fetching = False
         self._pump()
@@ -113,14 +126,12 @@ class Hold:
             self._apply(decision)
 
     def _decide(self, command: Command) -> Decision:
-        inputs = Inputs(
-            now=self._desk.now(), jitter=self._desk.jitter(), payloads=self.payloads, process_id=self.id
-        )
+        inputs = Inputs(now=self._desk.now(), jitter=self._desk.jitter(), payloads=self.payloads, process_id=self.id)
         try:
             return decide(self.plan, self.state, command, inputs)
         except PayloadNeeded:
             raise
-        except Exception as error:  # a bug of ours: this process fails, its neighbours go on
+        except Exception as error:  # noqa: BLE001  a bug of ours: this process fails, its neighbours go on
             self._desk.trouble(self, "decide", error)
             return decide(self.plan, self.state, Broken(_bug(error)), inputs)
 
@@ -216,8 +227,8 @@ class Hold:
 
     def _task_row(self, path: str) -> dict[str, Any]:
         activity = self.state.activities[path]
-        assert activity.wait is not None and activity.wait.task is not None
-        task = activity.wait.task
+        task = _task_of(activity)
+        assert task is not None  # noqa: S101  `path` comes from _tasks
         return {
             "path": path,
             "run": activity.run,
@@ -249,7 +260,7 @@ class Hold:
             self._take_snapshot(slip)
 
     def confirm(self) -> list[Activity]:
-        """The slip in flight is durable; return the activities whose effects it allows to start."""
+        """Note that the slip in flight is durable; return the activities whose effects it allows to start."""
         events, self.in_flight = self.in_flight, []
         started: list[Activity] = []
         for event in events:
@@ -269,9 +280,7 @@ class Hold:
         """Nothing runs, nothing is to be decided."""
         if self.effects or self._commands or self._fetching:
             return False
-        return self.give_back or all(
-            a.status is not ActivityStatus.RUNNING for a in self.state.activities.values()
-        )
+        return self.give_back or all(a.status is not ActivityStatus.RUNNING for a in self.state.activities.values())
 
     def _parkable(self) -> bool:
         """Tell whether the state asks for nothing soon."""
@@ -295,7 +304,7 @@ class Hold:
         return not self.in_flight and self.must_look()
 
     def looked(self) -> None:
-        """A look for every wait now durable has returned."""
+        """Note that a look for every wait now durable has returned."""
         self._looked = self._durable_waits
         self._desk.dirty(self)
 
@@ -310,7 +319,7 @@ class Hold:
         return [{**scope, "name": name, "correlation": correlation} for name, correlation in keys]
 
     def close(self) -> None:
-        """The hold is over: whatever still runs for it is stopped."""
+        """End the hold: stop whatever still runs for it."""
         if self._alarm is not None:
             self._alarm[1].cancel()
         for _, task in self.effects.values():
@@ -329,11 +338,13 @@ def _waits(state: State) -> frozenset[tuple[str, str, str]]:
 
 def _tasks(state: State) -> frozenset[str]:
     """Return the path of every open task."""
-    return frozenset(
-        a.path
-        for a in state.activities.values()
-        if a.status is ActivityStatus.WAITING and a.wait is not None and a.wait.task is not None
-    )
+    return frozenset(a.path for a in state.activities.values() if _task_of(a) is not None)
+
+
+def _task_of(activity: Activity) -> Task | None:
+    """Return the open task of an activity."""
+    waiting = activity.status is ActivityStatus.WAITING and activity.wait is not None
+    return activity.wait.task if waiting and activity.wait is not None else None
 
 
 def _wait_row(key: tuple[str, str, str]) -> dict[str, Any]:

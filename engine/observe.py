@@ -20,7 +20,7 @@ from engine.core.ids import public_id
 
 
 class Observation(Struct, frozen=True, kw_only=True, tag_field="event"):
-    """Common to all. `process`: the process id, shown as prc_…"""
+    """Common to all. `process`: the process id; it is shown as a public id."""
 
     process: int | None = None
     level: str = "info"
@@ -95,6 +95,7 @@ class JsonLog:
         self._lock = threading.Lock()
 
     def __call__(self, observation: Observation) -> None:
+        """Write one line."""
         if LEVELS[observation.level] < self._floor:
             return
         try:

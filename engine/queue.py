@@ -22,7 +22,7 @@ from engine.core.evolve import evolve
 from engine.core.model import State
 from engine.db import Link
 
-ALONE_FROM = 2  # losses from which a process is loaded alone; the same number stands in worker.load
+ALONE_FROM = 2  # losses from which a process is loaded alone; the same number stands in stepwell.load
 SNAPSHOT_FORMAT = 1  # raise it when State changes its meaning: older snapshots are then ignored and history folded anew
 
 
@@ -101,10 +101,9 @@ def read_mail(id_: int, order: msgspec.Raw) -> Mail:
 
 async def register(link: Link, release: str, *, lock: bool) -> tuple[int, datetime]:
     """Make a worker row of our own; with `lock` also take the session lock others watch. Returns its id and now."""
-    row = await link.one(
+    row = await link.only(
         sql.query("worker.register"), {"host": socket.gethostname(), "pid": os.getpid(), "release": release}
     )
-    assert row is not None
     if lock:
         await link.one(sql.query("worker.lock"), {"me": row[0]})
     return row[0], row[1]
@@ -112,8 +111,7 @@ async def register(link: Link, release: str, *, lock: bool) -> tuple[int, dateti
 
 async def tick(link: Link, me: int, slots: int) -> Tick:
     """Beat, match, fire, claim up to `slots`, sweep, read rung leases. Raises Fenced."""
-    row = await link.one(sql.query("worker.tick"), {"me": me, "slots": slots})
-    assert row is not None
+    row = await link.only(sql.query("worker.tick"), {"me": me, "slots": slots})
     answer = _tick.decode(row[0])
     if not answer.alive:
         raise Fenced
@@ -123,12 +121,11 @@ async def tick(link: Link, me: int, slots: int) -> Tick:
 async def flush(link: Link, me: int, document: bytes) -> frozenset[int]:
     """Write one document; return the processes that are parked now. Raises Fenced, psycopg.Error."""
     try:
-        row = await link.one(sql.query("worker.flush"), {"me": me, "doc": document.decode()})
+        row = await link.only(sql.query("worker.flush"), {"me": me, "doc": document.decode()})
     except psycopg.Error as error:
         if error.sqlstate == "SW001":
             raise Fenced from error
         raise
-    assert row is not None
     return frozenset(_parked.decode(row[0])["parked"])
 
 
@@ -186,20 +183,17 @@ async def inbox(link: Link, me: int, process_id: int) -> Rung | None:
 async def look_for_signals(link: Link, me: int, waits: list[dict[str, Any]]) -> list[tuple[int, int, msgspec.Raw]]:
     """Consume kept signals for these waits; return (process, mail id, order) of each."""
     document = msgspec.json.encode(waits).decode()
-    row = await link.one(sql.query("worker.look_for_signals"), {"me": me, "waits": document})
-    assert row is not None
+    row = await link.only(sql.query("worker.look_for_signals"), {"me": me, "waits": document})
     return _looked.decode(row[0])
 
 
 async def payload(link: Link, process_id: int, n: int) -> Any:
     """Return one value over 8 KB."""
-    row = await link.one(sql.query("worker.payload"), {"id": process_id, "n": n})
-    assert row is not None, "a reference without its payload"
+    row = await link.only(sql.query("worker.payload"), {"id": process_id, "n": n})
     return msgspec.json.decode(row[0])
 
 
 async def definition(link: Link, definition_id: int, version: int) -> Any:
     """Return a published document."""
-    row = await link.one(sql.query("worker.definition"), {"definition_id": definition_id, "version": version})
-    assert row is not None, "a process without its definition"
+    row = await link.only(sql.query("worker.definition"), {"definition_id": definition_id, "version": version})
     return msgspec.json.decode(row[0])

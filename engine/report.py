@@ -14,9 +14,9 @@ from engine.observe import ActivityBegan, ActivityEnded, Observation, ProcessEnd
 def progress(hold: Hold, events: list[Event]) -> Iterator[Observation]:
     """Yield what durable events tell: begins and ends of pure activities, the end of the process."""
     for event in events:
-        if event.path is not None and not hold.plan.effectful(event.path):
-            if isinstance(event.body, ActivityCompleted | ActivityFailed):
-                yield _pure_end(hold, event)
+        pure = event.path is not None and not hold.plan.effectful(event.path)
+        if pure and isinstance(event.body, ActivityCompleted | ActivityFailed):
+            yield _pure_end(hold, event)
         for start in event.body.starts:
             if not hold.plan.effectful(start.path):
                 kind = hold.plan.steps[start.path].type
@@ -26,16 +26,16 @@ def progress(hold: Hold, events: list[Event]) -> Iterator[Observation]:
 
 
 def _pure_end(hold: Hold, event: Event) -> Observation:
-    assert event.path is not None
-    activity = hold.state.activities[event.path]
+    path = event.path or ""
+    activity = hold.state.activities[path]
     begun = activity.attempt_at or event.at
     failed = isinstance(event.body, ActivityFailed)
     return ActivityEnded(
         process=hold.id,
         level="error" if failed else "info",
-        path=event.path,
+        path=path,
         attempt=event.attempt or 1,
-        kind=hold.plan.steps[event.path].type,
+        kind=hold.plan.steps[path].type,
         duration_s=(event.at - begun).total_seconds(),
         outcome="failed" if failed else "completed",
         error=getattr(event.body, "error", None),

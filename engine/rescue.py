@@ -1,8 +1,8 @@
 """Who is dead: judged by what this observer has itself seen while connected, on its own monotonic clock.
 
 A database clock would make everybody look dead after an outage. A worker is dead when its row has not changed for the
-silence limit, or when its session lock is gone and its row has not changed for LOCK_SILENCE. A new connection means a new
-Watch, so that an outage does not look like everybody's death.
+silence limit, or when its session lock is gone and its row has not changed for LOCK_SILENCE. A new connection means a
+new Watch, so that an outage does not look like everybody's death.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import msgspec
 import sql
 from engine.db import Link
 
-LOCK_SILENCE = 2.0  # seconds; with the lock gone the process is gone, and only a row just registered could still lack it
+LOCK_SILENCE = (
+    2.0  # seconds; with the lock gone the process is gone, and only a row just registered could still lack it
+)
 
 _buried = msgspec.json.Decoder(tuple[list[int], int])
 
@@ -41,7 +43,7 @@ class Watch:
 
 async def watch(link: Link) -> list[tuple[int, int, bool]]:
     """Read every worker row."""
-    return await link.all(sql.query("worker.watch"), {})  # type: ignore[return-value]
+    return await link.all(sql.query("worker.watch"), {})
 
 
 async def bury(link: Link, dead: list[int], *, others: bool = True) -> tuple[list[int], int]:
@@ -49,6 +51,5 @@ async def bury(link: Link, dead: list[int], *, others: bool = True) -> tuple[lis
 
     `others` False: our own row, at the end or after a lost connection; then it waits for what is in flight.
     """
-    row = await link.one(sql.query("worker.rescue"), {"dead": dead, "others": others})
-    assert row is not None
+    row = await link.only(sql.query("worker.rescue"), {"dead": dead, "others": others})
     return _buried.decode(row[0])

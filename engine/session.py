@@ -3,8 +3,8 @@
 The row is the fence and the connection is its life: when either goes, the whole session is dropped, with all holds and
 effects, and the worker opens a new one under a new id. Nothing of a session outlives it.
 
-Three loops share the link, one statement at a time: tick (heartbeat, claim, mail), flush (write what was decided, one in
-flight), rescue (watch the others). Must not decide: holds do.
+Three loops share the link, one statement at a time: tick (heartbeat, claim, mail), flush (write what was decided, one
+in flight), rescue (watch the others). Must not decide: holds do.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import msgspec
 
 from engine import flush, queue, rescue
 from engine.config import Settings
-from engine.core.commands import Broken, Failed, Opened, Reported
+from engine.core.commands import Broken, Opened, Reported
 from engine.core.compile import Plan, compile_definition
 from engine.core.definition import parse_definition
 from engine.core.events import NewerEvent
-from engine.core.model import Activity, Category, Failure
+from engine.core.model import Activity, Category, Failure, State
 from engine.db import Link
 from engine.effects import Effects
 from engine.hold import Hold
@@ -133,9 +133,7 @@ class Session:
     def trouble(self, hold: Hold, where: str, error: Exception) -> None:
         """Report an error that is ours."""
         detail = "".join(traceback.format_exception(error))
-        self._observe(
-            Trouble(process=hold.id, level="error", where=where, message=str(error), detail=detail)
-        )
+        self._observe(Trouble(process=hold.id, level="error", where=where, message=str(error), detail=detail))
 
     # -- tick: heartbeat, claim, mail
 
@@ -158,7 +156,7 @@ class Session:
         return not self.holds or (self._stop_at is not None and time.monotonic() > self._stop_at)
 
     def _confirm_fence(self, sent: float, now: datetime | None) -> None:
-        """A statement that began at `sent` found our worker row: effects may start, and the clock is known."""
+        """Note that a statement begun at `sent` found our worker row: effects may start, and the clock is known."""
         self._fence_at = sent
         if now is not None:
             jumped = abs(now - self.now()) > JUMP
@@ -184,9 +182,7 @@ class Session:
         self._taking = False
         hold.give_back = True
         self.dirty(hold)
-        self._observe(
-            WorkerChanged(process=hold.id, level="error", worker=self.me, what="outdated", detail=why)
-        )
+        self._observe(WorkerChanged(process=hold.id, level="error", worker=self.me, what="outdated", detail=why))
 
     # -- opening holds
 
@@ -199,7 +195,7 @@ class Session:
             for row in await queue.load(self._link, self.me, [suspect.process_id], alone=True):
                 await self._open_row(suspect, row, alone=True)
         for orphan in by_id.values():  # a ring for a process that retention took away
-            await flush.send(self._link, self.me, [flush.Slip(*msgspec.structs.astuple(orphan)[:3], park=True)])
+            await flush.send(self._link, self.me, [_slip_of(orphan, park=True)])
 
     async def _open_row(self, claimed: Claimed, row: tuple[Any, ...], *, alone: bool) -> Claimed | None:
         """Open one hold; return it back if it is to be loaded alone."""
@@ -216,12 +212,11 @@ class Session:
         except (ValueError, AssertionError, LookupError, TypeError) as error:
             await self._set_aside(claimed.process_id, error)
         else:
-            self._begin(claimed, loaded, plan)
+            self._begin(claimed, loaded, loaded.state, plan)
         return None
 
-    def _begin(self, claimed: Claimed, loaded: Loaded, plan: Plan) -> None:
-        assert loaded.state is not None
-        hold = Hold(self, claimed, loaded, loaded.state, plan)
+    def _begin(self, claimed: Claimed, loaded: Loaded, state: State, plan: Plan) -> None:
+        hold = Hold(self, claimed, loaded, state, plan)
         hold.give_back = self._draining
         self.holds[hold.id] = hold
         hold.act(Opened())
@@ -240,12 +235,9 @@ class Session:
     async def _give_back(self, claimed: Claimed, why: str) -> None:
         self._taking = False
         self._observe(
-            WorkerChanged(
-                process=claimed.process_id, level="error", worker=self.me, what="outdated", detail=why
-            )
+            WorkerChanged(process=claimed.process_id, level="error", worker=self.me, what="outdated", detail=why)
         )
-        slip = flush.Slip(claimed.process_id, claimed.tenant_id, claimed.environment_id, give_back=True)
-        await flush.send(self._link, self.me, [slip])
+        await flush.send(self._link, self.me, [_slip_of(claimed, give_back=True)])
 
     async def _set_aside(self, process_id: int, error: Exception) -> None:
         """Neither can it go on nor fail: quarantine, for an operator to see."""
@@ -310,7 +302,7 @@ class Session:
             return None
 
     async def _written(self, slip: flush.Slip, parked: bool) -> None:
-        """A slip is durable: start what it allows, drop what it parked or gave back."""
+        """Go on after a slip became durable: start what it allows, drop what it parked or gave back."""
         hold = self.holds.get(slip.process_id)
         if hold is None:
             return
@@ -332,7 +324,7 @@ class Session:
     def _close(self, hold: Hold) -> None:
         hold.close()
         self.holds.pop(hold.id, None)
-        if self._more and len(self.holds) <= self._settings.worker_slots * 3 // 4 or self._draining:
+        if (self._more and len(self.holds) <= self._settings.worker_slots * 3 // 4) or self._draining:
             self._hurry.set()
 
     async def _recover(self, refused: flush.Refused) -> None:
@@ -380,7 +372,12 @@ class Session:
     def _start(self, hold: Hold, activity: Activity) -> None:
         """Start an effect whose decision is durable; with an old fence, only after the next tick confirmed us."""
         path, attempt = activity.path, activity.attempt
-        if self._draining or self.holds.get(hold.id) is not hold or not hold.wants(path, attempt) or path in hold.effects:
+        if (
+            self._draining
+            or self.holds.get(hold.id) is not hold
+            or not hold.wants(path, attempt)
+            or path in hold.effects
+        ):
             return
         if time.monotonic() - self._fence_at > self._settings.silence_limit_seconds / 3:
             self._late.append((hold, activity))
@@ -422,6 +419,12 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
+
+
+def _slip_of(claimed: Claimed, *, park: bool = False, give_back: bool = False) -> flush.Slip:
+    """Return a slip that gives up a lease nothing was loaded for."""
+    scope = (claimed.process_id, claimed.tenant_id, claimed.environment_id)
+    return flush.Slip(*scope, park=park, give_back=give_back)
 
 
 def _unwritable(error: Exception) -> Failure:

@@ -164,9 +164,7 @@ async def claim_answer(connection: AsyncConnection, scope: Scope, key: str, fing
 
 async def keep_answer(connection: AsyncConnection, scope: Scope, key: str, answer: bytes) -> None:
     """Store what a request with this key was answered (JSON). Same transaction as its effects."""
-    await connection.execute(
-        sql.query("idempotency.answer"), {**scope.ids(), "key": key, "answer": answer.decode()}
-    )
+    await connection.execute(sql.query("idempotency.answer"), {**scope.ids(), "key": key, "answer": answer.decode()})
 
 
 async def publish_definition(connection: AsyncConnection, scope: Scope, document: Any, by: str) -> int:
@@ -182,7 +180,7 @@ async def get_definition(
     return DefinitionRow(*row) if row else None
 
 
-async def list_definitions(  # noqa: PLR0913  a list has its filters
+async def list_definitions(
     connection: AsyncConnection,
     scope: Scope,
     *,
@@ -230,9 +228,7 @@ async def get_process_row(connection: AsyncConnection, _scope: Scope, process_id
     return ProcessRow(*row) if row else None
 
 
-async def load_process(
-    connection: AsyncConnection, _scope: Scope, process_id: int
-) -> tuple[ProcessRow, State] | None:
+async def load_process(connection: AsyncConnection, _scope: Scope, process_id: int) -> tuple[ProcessRow, State] | None:
     """Return row and state: the snapshot and the history since, folded. Raises NewerEvent."""
     row = await _row(connection, "process.get", {"id": process_id})
     if row is None:

@@ -32,9 +32,7 @@ async def run_worker(settings: Settings, observe: Observer, stop: asyncio.Event)
     """Work until `stop` is set and everything is drained. Raises SettingError without a database URL."""
     if settings.database_url is None:
         raise SettingError("a worker needs STEPWELL_DATABASE_URL")
-    executor = HttpExecutor(
-        allowed_networks=settings.http_allowed_networks, concurrency=settings.http_concurrency
-    )
+    executor = HttpExecutor(allowed_networks=settings.http_allowed_networks, concurrency=settings.http_concurrency)
     await executor.start()
     upkeep = asyncio.create_task(_upkeep(settings.database_url, observe))
     try:
@@ -68,7 +66,7 @@ class Worker:
                 self._tell("connection_lost", str(lost.exceptions[0]))
             except* queue.Fenced:
                 self._tell("fenced", "our row is gone: judged dead by another worker")
-            except* Exception as trouble:
+            except* Exception as trouble:  # noqa: BLE001  whatever it was, a worker comes back
                 self._tell_trouble(trouble)
             await link.close()
             if not stop.is_set():

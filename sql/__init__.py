@@ -14,7 +14,7 @@ import hashlib
 import re
 from functools import cache
 from importlib.resources import files
-from typing import LiteralString, NamedTuple, cast
+from typing import LiteralString, NamedTuple
 
 _NAME = re.compile(r"^-- :name ([a-z_]+\.[a-z_]+)\s*$", re.MULTILINE)
 
@@ -35,7 +35,7 @@ def scripts(folder: str) -> tuple[Script, ...]:
         if entry.name.endswith(".sql"):
             text = entry.read_text("utf-8")
             checksum = hashlib.sha256(text.encode()).hexdigest()
-            found.append(Script(entry.name[:-4], cast(LiteralString, text), checksum))
+            found.append(Script(entry.name[:-4], text, checksum))
     return tuple(found)
 
 
@@ -51,7 +51,7 @@ def queries() -> dict[str, LiteralString]:
             if name in found:
                 msg = f"the query {name} is defined twice"
                 raise ValueError(msg)
-            found[name] = cast(LiteralString, f"-- {name}\n{_statement(text)}")
+            found[name] = f"-- {name}\n{_statement(text)}"
     return found
 
 

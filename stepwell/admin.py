@@ -12,6 +12,7 @@ from rich.console import Console
 
 import sql
 from engine.errors import BadInput, Conflict, NotFound
+from engine.keys import SCOPES
 from stepwell import place, provision
 from stepwell.output import json_option, show, table
 
@@ -68,7 +69,10 @@ def environment_create(name: str, tenant: str, as_json: bool) -> None:
     with place.owner(place.settings()) as connection:
         values = {"tenant": tenant, "name": name}
         made = connection.execute(sql.query("admin.add_environment"), values).fetchone()
-        if made is None and connection.execute(sql.query("admin.scope"), {**values, "environment": name}).fetchone() is None:
+        if (
+            made is None
+            and connection.execute(sql.query("admin.scope"), {**values, "environment": name}).fetchone() is None
+        ):
             raise NotFound(f"no tenant '{tenant}'", advice=f"Make it with: stepwell tenant create {tenant}")
         if made is None:
             raise Conflict(f"tenant '{tenant}' has an environment '{name}' already", advice="Choose another name.")
@@ -123,7 +127,7 @@ def key() -> None:
 @click.option("--name", default="key", show_default=True, help="What it is for; shown beside what it did.")
 @click.option(
     "--scopes",
-    default=",".join(s for s in provision.SCOPES if s != "admin"),
+    default=",".join(s for s in SCOPES if s != "admin"),
     show_default=True,
     help="What it may do, separated by commas; `admin` may do everything.",
 )
@@ -136,7 +140,9 @@ def key_create(name: str, scopes: str, tenant: str, environment: str, as_json: b
         scope = provision.find_scope(connection, tenant, environment)
         wanted = [part.strip() for part in scopes.split(",") if part.strip()]
         made = provision.add_key(connection, scope, name, wanted)
-    _once({**made, "name": name, "scopes": wanted, "tenant": tenant, "environment": environment}, "key", as_json=as_json)
+    _once(
+        {**made, "name": name, "scopes": wanted, "tenant": tenant, "environment": environment}, "key", as_json=as_json
+    )
 
 
 def _once(value: dict[str, Any], secret: str, *, as_json: bool) -> None:

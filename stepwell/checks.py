@@ -21,7 +21,9 @@ from engine.migrate import schema_status
 
 OK, HINT, BAD = "ok", "hint", "bad"
 
-CLOCK_SECONDS = 2.0  # signed tokens and "due in" texts stay sensible within this; the engine itself uses the server's clock
+CLOCK_SECONDS = (
+    2.0  # signed tokens and "due in" texts stay sensible within this; the engine itself uses the server's clock
+)
 TRIP_SECONDS = 0.02  # a flush is one round trip; from here on batches fill up while it is away
 CONNECTIONS = 50
 TRANSACTION_SECONDS = 300
@@ -158,8 +160,10 @@ def server_settings(connection: db.Connection) -> Iterator[Finding]:
     rows = connection.execute(sql.query("doctor.settings"), {"names": list(SERVER_SETTINGS)}).fetchall()
     for name, value in sorted(rows):
         hurts, state, advice = SERVER_SETTINGS[name]
-        yield Finding("setting", state, f"{name} = {value}", advice) if hurts(value) else Finding(
-            "setting", OK, f"{name} = {value}"
+        yield (
+            Finding("setting", state, f"{name} = {value}", advice)
+            if hurts(value)
+            else Finding("setting", OK, f"{name} = {value}")
         )
 
 
@@ -170,9 +174,7 @@ def transactions(connection: db.Connection) -> Iterator[Finding]:
     for what, age in rows:
         advice = "End it if nobody needs it: it holds back vacuum and the feed."
         yield Finding("transactions", HINT, f"{what} has a transaction open for {age} s", advice)
-    slots = connection.execute(
-        sql.query("doctor.old_slots"), {"transactions": SLOT_TRANSACTIONS}
-    ).fetchall()
+    slots = connection.execute(sql.query("doctor.old_slots"), {"transactions": SLOT_TRANSACTIONS}).fetchall()
     for name, age in slots:
         advice = "Drop it if its reader is gone."
         yield Finding("transactions", HINT, f"the replication slot {name} is {age} transactions behind", advice)

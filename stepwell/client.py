@@ -97,7 +97,9 @@ def _as_error(answer: httpx.Response, problem: Mapping[str, Any]) -> StepwellErr
     kind = Unavailable if answer.status_code == 503 else StepwellError
     findings = problem.get("findings") or problem.get("errors") or ()
     return kind(
-        problem.get("detail") or problem.get("title") or f"the API answered {answer.status_code} {answer.reason_phrase}",
+        problem.get("detail")
+        or problem.get("title")
+        or f"the API answered {answer.status_code} {answer.reason_phrase}",
         advice=problem.get("advice"),
         pointer=problem.get("pointer"),
         code=problem.get("code"),

@@ -63,7 +63,9 @@ def world(stop: Stop, *, keep: bool, seed: int, failure_rate: float) -> Iterator
         made, _ = prepare.embedded(server.dsn, settings)
         shop_url = open_shop(made)
         with Family(folder / "logs") as family:
-            yield _populate(family, settings, made, shop_url, stop, ("--seed", str(seed), "--failure-rate", str(failure_rate)))
+            yield _populate(
+                family, settings, made, shop_url, stop, ("--seed", str(seed), "--failure-rate", str(failure_rate))
+            )
     finally:
         if keep:
             server.stop()

@@ -34,6 +34,8 @@ def told(*, debug: bool = False) -> Iterator[None]:
 
 def as_problem(error: Exception) -> StepwellError:
     """Return the error as one of our tree, with advice that fits the command line."""
+    if isinstance(error, ExceptionGroup):
+        return as_problem(error.exceptions[0])
     if isinstance(error, StepwellError):
         return error
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:

@@ -315,12 +315,8 @@ async def run(partner: Partner, port: int, ready: Callable[[str], None]) -> None
 
 @click.command()
 @click.option("--port", type=int, default=0, help="0 takes a free one.")
-@click.option(
-    "--log", type=click.Path(dir_okay=False, path_type=Path), required=True, help="One JSON line per call."
-)
-@click.option(
-    "--failure-rate", type=click.FloatRange(0, 1), default=0.05, help="Share of calls that go wrong."
-)
+@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), required=True, help="One JSON line per call.")
+@click.option("--failure-rate", type=click.FloatRange(0, 1), default=0.05, help="Share of calls that go wrong.")
 @click.option("--seed", type=int, default=7, help="The same seed fails for the same keys.")
 def main(port: int, log: Path, failure_rate: float, seed: int) -> None:
     """Serve the demo's partner; prints its URL as a line of JSON."""

@@ -35,9 +35,7 @@ def embedded(superuser_url: str, settings: Settings) -> tuple[Connection, Schema
     return with_logins(owner_url, settings, kept)
 
 
-def with_logins(
-    owner_url: str, settings: Settings, kept: Connection | None
-) -> tuple[Connection, SchemaStatus]:
+def with_logins(owner_url: str, settings: Settings, kept: Connection | None) -> tuple[Connection, SchemaStatus]:
     """Migrate; make the programs' logins and an admin key; keep how to get in, in the data folder."""
     with provision.connected(owner_url) as opened:
         _refuse_others(opened)

@@ -10,7 +10,7 @@ one group role and has exactly one row in stepwell.login.
 from __future__ import annotations
 
 import secrets
-from typing import Any, LiteralString
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -111,7 +111,9 @@ def ensure_admin_key(connection: db.Connection, scope: Scope, key: str) -> None:
         )
 
 
-def add_key(connection: db.Connection, scope: Scope, name: str, scopes: list[str], key: str | None = None) -> dict[str, str]:
+def add_key(
+    connection: db.Connection, scope: Scope, name: str, scopes: list[str], key: str | None = None
+) -> dict[str, str]:
     """Make an API key; return its id and, for the last time, itself. Raises BadInput for an unknown scope."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
@@ -216,6 +218,6 @@ def _first(connection: db.Connection, statement: str, /, **values: Any) -> db.Ro
 
 def _utter(connection: db.Connection, statement: str, /, **values: Any) -> None:
     """Execute the text that a `*_text` statement returns: the server has quoted what was put into it."""
-    text: tuple[LiteralString] | None = connection.execute(sql.query(statement), values).fetchone()  # type: ignore[assignment]
-    assert text is not None
-    connection.execute(text[0])
+    row = connection.execute(sql.query(statement), values).fetchone()
+    assert row is not None
+    connection.execute(row[0])

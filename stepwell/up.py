@@ -68,14 +68,21 @@ def run(chosen: Settings, port: int, workers: int, console: Console, stop: Stop)
             url = f"http://{HOST}:{port}"
             start(family, made, chosen, port, workers)
             wait_ready(family, url, stop)
-            made = msgspec.structs.replace(made, url=url, pid=os.getpid())
-            connection.write(chosen.data_dir, made)
-            try:
-                welcome(console, chosen, made, workers, embedded=server is not None)
-                look_after(family, server, console, stop)
-            finally:
-                console.print("Stopping …")
-                connection.write(chosen.data_dir, msgspec.structs.replace(made, url=None, pid=None))
+            if not stop.is_set():
+                serve(chosen, msgspec.structs.replace(made, url=url, pid=os.getpid()), family, server, console, stop)
+            console.print("Stopping …")
+
+
+def serve(  # noqa: PLR0913 - what runs, where, and when to stop
+    chosen: Settings, made: Connection, family: Family, server: EmbeddedServer | None, console: Console, stop: Stop
+) -> None:
+    """Say where everything is and look after it until `stop`; the connection file tells as long as it is true."""
+    connection.write(chosen.data_dir, made)
+    try:
+        welcome(console, chosen, made, len(family.children) - 1, embedded=server is not None)
+        look_after(family, server, console, stop)
+    finally:
+        connection.write(chosen.data_dir, msgspec.structs.replace(made, url=None, pid=None))
 
 
 @contextlib.contextmanager
@@ -132,7 +139,9 @@ def look_after(family: Family, server: EmbeddedServer | None, console: Console, 
     """Start again what dies, until `stop`."""
 
     def died(child: Child, code: int) -> None:
-        console.print(f"{child.name} {ended(code)}; starting it again. The end of {child.log}:", style="red", markup=False)
+        console.print(
+            f"{child.name} {ended(code)}; starting it again. The end of {child.log}:", style="red", markup=False
+        )
         console.print(child.tail() or "(empty)", markup=False)
 
     while not stop.wait(LOOK_S):

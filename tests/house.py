@@ -59,7 +59,12 @@ def load_schema(**connection: Any) -> None:
                 "insert into stepwell.login (role_name, kind, tenant_id, environment_id) "
                 "select %s, %s, (select id from stepwell.tenant where name = %s), (select e.id from stepwell.environment e "
                 "join stepwell.tenant t on t.id = e.tenant_id where t.name = %s and e.name = %s)",
-                (login, kind, *(SCOPES[scope] if scope else (None, None))[:1], *(SCOPES[scope] if scope else (None, None))),
+                (
+                    login,
+                    kind,
+                    *(SCOPES[scope] if scope else (None, None))[:1],
+                    *(SCOPES[scope] if scope else (None, None)),
+                ),
             )
 
 

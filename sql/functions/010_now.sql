@@ -4,7 +4,7 @@ create or replace function stepwell.now() returns timestamptz
   language sql stable parallel safe security definer
   set search_path = stepwell, pg_temp
 as $$
-  select clock_timestamp() + clock_offset from installation
+  select clock_timestamp() + clock_offset from installation where one
 $$;
 revoke all on function stepwell.now() from public;
 grant execute on function stepwell.now() to stepwell_api, stepwell_worker, stepwell_report, stepwell_caller;

@@ -12,6 +12,10 @@
 -- more: claimed as many as asked}. alive = false: the worker row is gone; drop everything and register anew.
 create or replace function stepwell.tick(me bigint, slots integer) returns jsonb
   language plpgsql
+  -- These tables are empty one minute and large the next, and plans are kept: a plan made while a table was empty must not
+  -- scan it all later. (Without jit: the surcharge for a scan that cannot be avoided would switch it on.)
+  set enable_seqscan = off
+  set jit = off
 as $$
 declare
   answer  jsonb;
@@ -225,6 +229,8 @@ $$;
 -- Returns [ids buried, leases freed].
 create or replace function stepwell.rescue(dead bigint[], others boolean) returns jsonb
   language plpgsql
+  set enable_seqscan = off
+  set jit = off
 as $$
 declare
   gone bigint[];

@@ -18,6 +18,8 @@
 -- inbox again. Its timer is written all the same (harmless, and replaced by the next park).
 create or replace function stepwell.flush(me bigint, doc jsonb) returns jsonb
   language plpgsql
+  set enable_seqscan = off -- as in tick
+  set jit = off
 as $$
 declare
   epoch   integer;
@@ -27,6 +29,7 @@ begin
   select i.feed_epoch into epoch
   from stepwell.worker w, stepwell.installation i
   where w.id = me
+    and i.one
   for key share of w;
   if not found then
     raise exception 'worker % is gone', me using errcode = 'SW001';

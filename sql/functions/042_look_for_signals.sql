@@ -7,6 +7,8 @@
 -- Index: signal_by_name. Returns [[process_id, mail id, command]…].
 create or replace function stepwell.look_for_signals(me bigint, waits jsonb) returns jsonb
   language sql
+  set enable_seqscan = off -- as in tick
+  set jit = off
 as $$
   with me as materialized (
     select w.id from stepwell.worker w where w.id = look_for_signals.me for key share

@@ -25,25 +25,8 @@ select stepwell.flush(%(me)s, %(doc)s::jsonb)::text
 select stepwell.look_for_signals(%(me)s, %(waits)s::jsonb)::text
 
 -- :name worker.load
--- Everything a new hold needs, in a snapshot younger than the claim. A process that was lost twice or more is loaded
--- alone (%(alone)s), so that what kills a worker kills it with nobody else in hand: otherwise only its losses come back.
--- Indexes: process pk, history pk (from the snapshot on), inbox pk, loss pk, lease pk. Rows: as many as claimed.
-select p.id, p.definition_id, p.version, p.snapshot::text, p.snapshot_seq, coalesce(s.losses, 0) as losses,
-       case when coalesce(s.losses, 0) < 2 or %(alone)s then (
-         select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
-         from stepwell.history h
-         where h.process_id = p.id and h.seq > p.snapshot_seq
-       ) end as history,
-       (
-         select jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id)::text
-         from stepwell.inbox i
-         where i.process_id = p.id
-       ) as inbox,
-       l.bell
-from stepwell.process p
-join stepwell.lease l on l.process_id = p.id and l.worker_id = %(me)s
-left join stepwell.loss s on s.process_id = p.id
-where p.id = any(%(ids)s)
+-- Indexes and rows: see sql/functions/043_load.sql.
+select * from stepwell.load(%(me)s, %(ids)s, %(alone)s)
 
 -- :name worker.history
 -- The whole history of one process, for a hold whose snapshot this release cannot read. Index: history pk.

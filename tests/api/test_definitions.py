@@ -101,7 +101,9 @@ async def test_a_bad_definition_is_refused_with_every_finding_and_writes_nothing
     client = await api.client()
     before = api.written()
     document, pointer = BAD[case]
-    body = problem(await client.post(DEFINITIONS, json=document), 422, "invalid_definition")
+    headers = {"Content-Type": "application/json"}
+    response = await client.post(DEFINITIONS, content=json.dumps(document), headers=headers)
+    body = problem(response, 422, "invalid_definition")
     assert body["findings"]
     assert all(f["message"] and f["pointer"].startswith(pointer) for f in body["findings"][:1])
     assert api.written() == before

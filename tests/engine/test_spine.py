@@ -19,7 +19,13 @@ def test_pure_steps_run_back_to_back_and_end_in_one_flush(house: House) -> None:
         eventually(lambda: house.status(process) == "COMPLETED", what="process completed")
 
     types = [row[1] for row in house.history(process)]
-    assert types == ["process.created", "process.started", "activity.completed", "activity.completed", "process.completed"]
+    assert types == [
+        "process.created",
+        "process.started",
+        "activity.completed",
+        "activity.completed",
+        "process.completed",
+    ]
     assert house.history(process)[-1][4]["output"] == {"y": 7}
     for table in ("job", "lease", "timer", "inbox"):
         assert house.value(f"select count(*) from stepwell.{table}") == 0

@@ -9,7 +9,17 @@ from psycopg import errors
 from tests.house import House, start
 
 ONE_STEP = {"name": "one", "steps": [{"id": "a", "type": "transform", "config": {"mapping": {"x": 1}}}]}
-TABLES = ("process", "history", "payload", "definition", "definition_version", "task", "business_key", "tenant", "environment")
+TABLES = (
+    "process",
+    "history",
+    "payload",
+    "definition",
+    "definition_version",
+    "task",
+    "business_key",
+    "tenant",
+    "environment",
+)
 
 
 @pytest.fixture
@@ -38,7 +48,9 @@ def test_a_login_that_changes_its_settings_gains_nothing(filled: House) -> None:
         db.execute("select set_config('stepwell.tenant_id', %s, false)", (str(other[0]),))
         db.execute("select set_config('stepwell.environment_id', %s, false)", (str(other[1]),))
 
-        assert db.execute("select distinct tenant_id from stepwell.process").fetchall() == [(filled.scopes["acme_prod"][0],)]
+        assert db.execute("select distinct tenant_id from stepwell.process").fetchall() == [
+            (filled.scopes["acme_prod"][0],)
+        ]
         with pytest.raises(errors.InsufficientPrivilege):
             db.execute("set role stepwell_api")
 
@@ -54,7 +66,8 @@ def test_the_api_login_sees_nothing_before_it_says_for_whom_it_speaks(filled: Ho
 
 def test_another_scopes_ids_are_refused_exactly_like_unknown_ones(filled: House) -> None:
     theirs = filled.value(
-        "select stepwell.public_id('prc', id) from stepwell.process where tenant_id = %s", filled.scopes["globex_prod"][0]
+        "select stepwell.public_id('prc', id) from stepwell.process where tenant_id = %s",
+        filled.scopes["globex_prod"][0],
     )
     for login in ("house_acme_prod", "house_acme_dev"):
         with filled.connect(login) as db:
@@ -67,7 +80,20 @@ def test_another_scopes_ids_are_refused_exactly_like_unknown_ones(filled: House)
 
 
 def test_customers_can_write_no_table_and_read_no_hot_one(filled: House) -> None:
-    hot = ("job", "lease", "loss", "inbox", "timer", "wait", "signal", "signal_job", "worker", "login", "api_key", "audit")
+    hot = (
+        "job",
+        "lease",
+        "loss",
+        "inbox",
+        "timer",
+        "wait",
+        "signal",
+        "signal_job",
+        "worker",
+        "login",
+        "api_key",
+        "audit",
+    )
     with filled.connect("house_acme_prod") as db:
         for table in hot:
             with pytest.raises(errors.InsufficientPrivilege):
@@ -79,14 +105,21 @@ def test_customers_can_write_no_table_and_read_no_hot_one(filled: House) -> None
 
 def test_the_worker_can_neither_change_nor_delete_history(filled: House) -> None:
     with filled.connect("house_worker") as db:
-        for statement in ("delete from stepwell.history", "update stepwell.history set seq = 9", "delete from stepwell.process"):
+        for statement in (
+            "delete from stepwell.history",
+            "update stepwell.history set seq = 9",
+            "delete from stepwell.process",
+        ):
             with pytest.raises(errors.InsufficientPrivilege):
                 db.execute(statement)
 
 
 def test_a_partition_read_directly_is_refused_to_everybody_but_the_owner(filled: House) -> None:
     partitions = [
-        row[0] for row in filled.rows("select relname from pg_class where relispartition and relkind = 'r' and relnamespace = 'stepwell'::regnamespace")
+        row[0]
+        for row in filled.rows(
+            "select relname from pg_class where relispartition and relkind = 'r' and relnamespace = 'stepwell'::regnamespace"
+        )
     ]
     assert len(partitions) >= 12
     for login in ("house_api", "house_worker", "house_report", "house_acme_prod"):

@@ -69,11 +69,7 @@ class Life:
         self.payloads: dict[int, Any] = {}
         self.history: list[Event] = []
         self.state = State()
-        self._keep(
-            Event(
-                1, NOW, "process.created", ProcessCreated(definition_id=5, version=1, input=value, **created)
-            )
-        )
+        self._keep(Event(1, NOW, "process.created", ProcessCreated(definition_id=5, version=1, input=value, **created)))
 
     def _keep(self, made: Event) -> None:
         self.history.append(made)

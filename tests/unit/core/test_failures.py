@@ -14,9 +14,7 @@ from tests.unit.core.given import NOW, http, lived, manual, plan_of, transform, 
 def test_a_retryable_failure_waits_and_is_called_again():
     life = lived(http("a"))
     [failed] = life.fail("a", retryable=True)
-    assert failed.body.retry_at == NOW + timedelta(
-        seconds=0.75
-    )  # half of 1 s fixed, half of the rest by jitter 0.5
+    assert failed.body.retry_at == NOW + timedelta(seconds=0.75)  # half of 1 s fixed, half of the rest by jitter 0.5
     assert (life.status("a"), life.state.status) == ("PENDING", "IN_PROGRESS")
     assert next_due(life.state) == failed.body.retry_at
     assert life.after(0.7) == []
@@ -220,9 +218,7 @@ def test_failures_are_made_fit_to_be_stored():
     [failed, _] = life.do(Reported("a", 1, Failed(error, retryable=False)))
     assert failed.body.error.message.startswith("?mm")
     assert len(failed.body.error.message) == 2000
-    assert failed.body.error.details == {
-        "left_out": "the text contains a NUL character, which PostgreSQL cannot store"
-    }
+    assert failed.body.error.details == {"left_out": "the text contains a NUL character, which PostgreSQL cannot store"}
     assert failed.body.error.step_id == "a"
 
 

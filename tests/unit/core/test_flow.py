@@ -64,9 +64,7 @@ def test_a_false_condition_skips_that_step_alone_in_a_sequence():
 
 
 def test_a_skip_is_passed_on_by_explicit_edges():
-    life = lived(
-        http("a", condition=FALSE), http("b", depends_on=["a"]), http("c", depends_on=["b"]), value={"go": 1}
-    )
+    life = lived(http("a", condition=FALSE), http("b", depends_on=["a"]), http("c", depends_on=["b"]), value={"go": 1})
     assert life.statuses("a", "b", "c") == ["SKIPPED"] * 3
     assert life.activity("c").skip_reason == "dependency"
     assert life.state.status == "COMPLETED"
@@ -185,9 +183,7 @@ def test_large_values_that_a_decision_read_are_cut():
 
 
 def test_a_branch_that_cannot_be_evaluated_fails_the_decision():
-    life = lived(
-        decision("d", ({"field": "input.none", "operator": "gt", "value": 1}, ["a"])), http("a"), value={}
-    )
+    life = lived(decision("d", ({"field": "input.none", "operator": "gt", "value": 1}, ["a"])), http("a"), value={})
     assert life.statuses("d", "a") == ["FAILED", "SKIPPED"]
     assert life.activity("a").skip_reason == "process_ended"
 
@@ -205,9 +201,7 @@ def test_pure_steps_are_decided_back_to_back():
 
 
 def test_a_process_ends_with_its_last_step_and_its_output():
-    life = lived(
-        transform("a", {"sum": "${input.x}"}), value={"x": 3}, output={"total": "${steps.a.output.sum}"}
-    )
+    life = lived(transform("a", {"sum": "${input.x}"}), value={"x": 3}, output={"total": "${steps.a.output.sum}"})
     assert (life.state.status, life.state.output) == ("COMPLETED", {"total": 3})
 
 

@@ -60,9 +60,7 @@ def test_a_large_output_is_kept_aside_and_referred_to():
 
 
 def test_a_payload_made_in_the_same_decision_can_be_read_in_it():
-    life = lived(
-        http("a"), transform("b", {"a": "${steps.a.output}"}), transform("c", {"b": "${steps.b.output.a}"})
-    )
+    life = lived(http("a"), transform("b", {"a": "${steps.a.output}"}), transform("c", {"b": "${steps.b.output.a}"}))
     life.succeed("a", LARGE, 9002)
     assert life.state.status == "COMPLETED"
     assert sorted(life.payloads) == [1, 2, 3]
@@ -89,9 +87,7 @@ def test_a_payload_that_is_not_touched_is_not_asked_for():
 
 
 def test_a_large_input_is_payload_zero():
-    life = Life(
-        plan_of(transform("t", {"x": "${input.y}"}), input_schema={"required": ["y"]}), None, input_ref=0
-    )
+    life = Life(plan_of(transform("t", {"x": "${input.y}"}), input_schema={"required": ["y"]}), None, input_ref=0)
     with pytest.raises(PayloadNeeded) as asked:
         life.open()
     assert asked.value.number == 0

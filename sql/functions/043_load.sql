@@ -1,0 +1,30 @@
+-- Everything a new hold needs, in a snapshot younger than the claim. A process that was lost twice or more comes without
+-- its history unless asked for alone, so that what kills a worker kills it with nobody else in hand.
+-- `history` = [[seq, at, type, v, path, attempt, data]…] after the snapshot, `inbox` = [[mail id, command]…].
+-- Indexes: process pk, history pk (from the snapshot on), inbox pk, loss pk, lease pk. Rows: as many as claimed.
+create or replace function stepwell.load(me bigint, ids bigint[], alone boolean)
+  returns table (id bigint, definition_id bigint, version integer, snapshot text, snapshot_seq integer, losses integer,
+                 history text, inbox text, bell integer)
+  language sql stable
+  set enable_seqscan = off -- as in tick
+  set jit = off
+as $$
+  select p.id, p.definition_id, p.version, p.snapshot::text, p.snapshot_seq, coalesce(s.losses, 0),
+         case when coalesce(s.losses, 0) < 2 or alone then (
+           select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
+           from stepwell.history h
+           where h.process_id = p.id and h.seq > p.snapshot_seq
+         ) end,
+         (
+           select jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id)::text
+           from stepwell.inbox i
+           where i.process_id = p.id
+         ),
+         l.bell
+  from stepwell.process p
+  join stepwell.lease l on l.process_id = p.id and l.worker_id = me
+  left join stepwell.loss s on s.process_id = p.id
+  where p.id = any(ids)
+$$;
+revoke all on function stepwell.load(bigint, bigint[], boolean) from public;
+grant execute on function stepwell.load(bigint, bigint[], boolean) to stepwell_worker;
