@@ -33,7 +33,7 @@ class StartProcess(Taken, frozen=True):
     """Starts one process."""
 
     definition: DefinitionName
-    input: Any = None
+    input: Any = {}
     version: Version | None = None
     business_key: BusinessKey | None = None
     priority: Priority = 0
@@ -63,7 +63,7 @@ class SendSignal(Taken, frozen=True):
     """Sends a signal to whatever waits for it. The same id twice within a day sends once."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
-    data: Any = None
+    data: Any = {}
     correlation_key: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
     id: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     ttl_seconds: Annotated[int, Meta(ge=1, le=31536000, description="How long it is kept for a later wait.")] = 604800
@@ -73,7 +73,7 @@ class CompleteTask(Taken, frozen=True):
     """Completes a task."""
 
     by: By
-    data: Any = None
+    data: Any = {}
     reason: Reason | None = None
 
 

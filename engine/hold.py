@@ -24,7 +24,6 @@ from engine.core.commands import Broken, Command, Signal, Woken
 from engine.core.compile import Plan
 from engine.core.decide import Decision, Inputs, decide
 from engine.core.events import ActivityWaiting, CommandRejected, Event, TaskCreated
-from engine.core.evolve import evolve
 from engine.core.model import TERMINAL, Activity, ActivityStatus, Category, Failure, State, Task, next_due
 from engine.core.scope import PayloadNeeded
 from engine.flush import Slip, event_row
@@ -136,10 +135,9 @@ class Hold:
             return decide(self.plan, self.state, Broken(_bug(error)), inputs)
 
     def _apply(self, decision: Decision) -> None:
-        for event in decision.events:
-            self.state = evolve(self.state, event)
         if not decision.events:
             return
+        self.state = decision.state
         self._pending += decision.events
         self.payloads.update(decision.payloads)
         self._new_payloads.update(decision.payloads)

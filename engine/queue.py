@@ -72,14 +72,13 @@ class OutdatedSnapshot(Exception):
 
 
 class Loaded(Struct, frozen=True):
-    """What a hold begins from. `state` None: it was lost twice or more and is to be loaded alone."""
+    """What a hold begins from, beside its state."""
 
     process_id: int
     definition_id: int
     version: int
     losses: int
     bell: int
-    state: State | None
     snapshot_seq: int
     mail: tuple[tuple[int, msgspec.Raw], ...]
 
@@ -134,12 +133,21 @@ async def load(link: Link, me: int, ids: list[int], *, alone: bool) -> list[tupl
     return await link.all(sql.query("worker.load"), {"me": me, "ids": ids, "alone": alone})
 
 
-def read_loaded(row: tuple[Any, ...], *, alone: bool) -> Loaded:
-    """Fold one loaded row. Raises NewerEvent, OutdatedSnapshot."""
+def is_suspect(row: tuple[Any, ...]) -> bool:
+    """Tell whether a row came without its history, since the process was lost too often to be loaded with others."""
+    return bool(row[5] >= ALONE_FROM)
+
+
+def without_snapshot(row: tuple[Any, ...], history: str | None) -> tuple[Any, ...]:
+    """Return a loaded row with its whole history instead of snapshot and tail."""
+    return (*row[:3], None, 0, row[5], history, *row[7:])
+
+
+def read_loaded(row: tuple[Any, ...]) -> tuple[Loaded, State]:
+    """Read and fold one loaded row. Raises NewerEvent, OutdatedSnapshot, ValueError."""
     id_, definition_id, version, snapshot, snapshot_seq, losses, history, inbox, bell = row
-    state = fold(snapshot, history) if alone or losses < ALONE_FROM else None
     mail = _mail.decode(inbox) if inbox else ()
-    return Loaded(id_, definition_id, version, losses, bell, state, snapshot_seq, mail)
+    return Loaded(id_, definition_id, version, losses, bell, snapshot_seq, mail), fold(snapshot, history)
 
 
 def fold(snapshot: str | None, history: str | None) -> State:

@@ -15,21 +15,19 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
 from engine import flush, queue, rescue
 from engine.config import Settings
 from engine.core.commands import Broken, Opened, Reported
-from engine.core.compile import Plan, compile_definition
-from engine.core.definition import parse_definition
-from engine.core.events import NewerEvent
+from engine.core.compile import Plan
 from engine.core.model import Activity, Category, Failure, State
 from engine.db import Link
 from engine.effects import Effects
 from engine.hold import Hold
 from engine.observe import ActivityBegan, FlushFailed, Observer, Rescued, Trouble, WorkerChanged
+from engine.opening import Opener
 from engine.queue import Claimed, Loaded, Rung
 from engine.report import ended, progress
 
@@ -50,7 +48,7 @@ class Session:
         self._link = link
         self._effects = effects
         self._observe = observe
-        self._plans: dict[tuple[int, int], Plan] = {}
+        self._opener = Opener(link, me, observe, self._begin)
         self._dirty: dict[int, Hold] = {}
         self._work = asyncio.Event()  # something is to be flushed or looked for
         self._hurry = asyncio.Event()  # slots are free and jobs are left: tick now
@@ -187,33 +185,8 @@ class Session:
     # -- opening holds
 
     async def _open(self, claimed: list[Claimed]) -> None:
-        """Load what was claimed, in a statement younger than the claim; suspects each alone."""
-        by_id = {c.process_id: c for c in claimed}
-        rows = await queue.load(self._link, self.me, list(by_id), alone=False)
-        suspects = [await self._open_row(by_id.pop(row[0]), row, alone=False) for row in rows]
-        for suspect in filter(None, suspects):
-            for row in await queue.load(self._link, self.me, [suspect.process_id], alone=True):
-                await self._open_row(suspect, row, alone=True)
-        for orphan in by_id.values():  # a ring for a process that retention took away
-            await flush.send(self._link, self.me, [_slip_of(orphan, park=True)])
-
-    async def _open_row(self, claimed: Claimed, row: tuple[Any, ...], *, alone: bool) -> Claimed | None:
-        """Open one hold; return it back if it is to be loaded alone."""
-        try:
-            loaded = queue.read_loaded(row, alone=alone)
-            if loaded.state is None:
-                return claimed
-            plan = await self._plan(loaded.definition_id, loaded.version)
-        except queue.OutdatedSnapshot:
-            history = await queue.whole_history(self._link, claimed.process_id)
-            return await self._open_row(claimed, (*row[:3], None, 0, row[5], history, *row[7:]), alone=alone)
-        except NewerEvent as error:
-            await self._give_back(claimed, str(error))
-        except (ValueError, AssertionError, LookupError, TypeError) as error:
-            await self._set_aside(claimed.process_id, error)
-        else:
-            self._begin(claimed, loaded, loaded.state, plan)
-        return None
+        if not await self._opener.open(claimed):
+            self._taking = False
 
     def _begin(self, claimed: Claimed, loaded: Loaded, state: State, plan: Plan) -> None:
         hold = Hold(self, claimed, loaded, state, plan)
@@ -222,29 +195,6 @@ class Session:
         hold.act(Opened())
         self._receive(Rung(hold.id, loaded.bell, loaded.mail))
         self.dirty(hold)
-
-    async def _plan(self, definition_id: int, version: int) -> Plan:
-        """Return the compiled definition. A published version never changes, so it is kept."""
-        plan = self._plans.get((definition_id, version))
-        if plan is None:
-            document = await queue.definition(self._link, definition_id, version)
-            plan = compile_definition(parse_definition(document))
-            self._plans[definition_id, version] = plan
-        return plan
-
-    async def _give_back(self, claimed: Claimed, why: str) -> None:
-        self._taking = False
-        self._observe(
-            WorkerChanged(process=claimed.process_id, level="error", worker=self.me, what="outdated", detail=why)
-        )
-        await flush.send(self._link, self.me, [_slip_of(claimed, give_back=True)])
-
-    async def _set_aside(self, process_id: int, error: Exception) -> None:
-        """Neither can it go on nor fail: quarantine, for an operator to see."""
-        await queue.quarantine(self._link, self.me, process_id)
-        self._observe(
-            Trouble(process=process_id, level="error", where="quarantine", message=f"{type(error).__name__}: {error}")
-        )
 
     # -- flush
 
@@ -342,10 +292,9 @@ class Session:
         hold.close()
         self.holds.pop(hold.id, None)
         if hold.broken:
-            await self._set_aside(hold.id, error)
+            await self._opener.set_aside(hold.id, error)
             return
-        for row in await queue.load(self._link, self.me, [hold.id], alone=True):
-            await self._open_row(hold.claimed, row, alone=True)
+        await self._opener.open_alone(hold.claimed)
         again = self.holds.get(hold.id)
         if again is not None:
             again.broken = True
@@ -419,12 +368,6 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
-
-
-def _slip_of(claimed: Claimed, *, park: bool = False, give_back: bool = False) -> flush.Slip:
-    """Return a slip that gives up a lease nothing was loaded for."""
-    scope = (claimed.process_id, claimed.tenant_id, claimed.environment_id)
-    return flush.Slip(*scope, park=park, give_back=give_back)
 
 
 def _unwritable(error: Exception) -> Failure:

@@ -24,7 +24,7 @@ environment_option = click.option(
 
 @click.group()
 def tenant() -> None:
-    """Customers' shares of an installation: none sees another's rows."""
+    """Make and list tenants: shares of an installation that do not see each other."""
 
 
 @tenant.command("create")

@@ -1,6 +1,6 @@
 """What `stepwell doctor` looks at. Each check returns findings: `ok`, or what is wrong and what to do.
 
-`bad` is for what breaks a promise (isolation, durability, a schema that does not fit), `hint` for what may hurt one day.
+`bad` is for what breaks a promise (isolation, durability, a schema that does not fit), `hint` for what may hurt.
 Checks only read. A check that a login may not make says so as a hint; the others go on.
 """
 
@@ -18,6 +18,7 @@ import sql
 from engine import db
 from engine.config import Settings, mask_url
 from engine.migrate import schema_status
+from stepwell.ask import maybe, one
 
 OK, HINT, BAD = "ok", "hint", "bad"
 
@@ -63,8 +64,7 @@ def database(url: str, checks: tuple[Check, ...], who: str) -> Iterator[Finding]
 
 def version(connection: db.Connection) -> Iterator[Finding]:
     """Look at release and encoding."""
-    row = connection.execute(sql.query("doctor.server")).fetchone()
-    assert row is not None
+    row = one(connection, "doctor.server")
     number, encoding = row[0], row[1]
     release = f"PostgreSQL {number // 10000}.{number % 10000}"
     if 150000 <= number < 190000:
@@ -78,9 +78,8 @@ def version(connection: db.Connection) -> Iterator[Finding]:
 def clock(connection: db.Connection) -> Iterator[Finding]:
     """Compare the clocks; measure a round trip on the way."""
     sent = time.time()
-    row = connection.execute(sql.query("doctor.server")).fetchone()
+    row = one(connection, "doctor.server")
     trip = time.time() - sent
-    assert row is not None
     middle = datetime.fromtimestamp(sent + trip / 2, UTC)
     apart = (row[2] - middle).total_seconds()
     said = f"{abs(apart):.3f} s {'ahead of' if apart > 0 else 'behind'} this machine's"
@@ -97,8 +96,7 @@ def clock(connection: db.Connection) -> Iterator[Finding]:
 
 def tls(connection: db.Connection) -> Iterator[Finding]:
     """Look whether the connection is encrypted where it crosses a network."""
-    row = connection.execute(sql.query("doctor.server")).fetchone()
-    assert row is not None
+    row = one(connection, "doctor.server")
     host = connection.info.host
     if row[5]:
         mode = conninfo_to_dict(connection.info.dsn).get("sslmode", "prefer")
@@ -122,7 +120,7 @@ def pooler(lock_probe: bool) -> Check:
     """Return the check whether a session stays one."""
 
     def check(connection: db.Connection) -> Iterator[Finding]:
-        seen = {connection.execute(sql.query("doctor.session")).fetchone() for _ in range(4)}
+        seen = {one(connection, "doctor.session") for _ in range(4)}
         if len(seen) == 1:
             yield Finding("pooler", OK, "direct connection: a lost worker is noticed within about 2 s")
         elif lock_probe:
@@ -201,18 +199,18 @@ def life(connection: db.Connection) -> Iterator[Finding]:
     """Look at workers, quarantine and partitions. Needs the schema, and the owner."""
     if not schema_status(connection).applied:
         return
-    workers, silent = connection.execute(sql.query("doctor.workers")).fetchone() or (0, 0)
+    workers, silent = one(connection, "doctor.workers")
     if workers:
         yield Finding("workers", OK, f"{workers} registered, last seen {silent} s ago")
     else:
         yield Finding("workers", HINT, "none is running: processes do not move", "Start one: stepwell worker")
-    (quarantined,) = connection.execute(sql.query("doctor.quarantined")).fetchone() or (0,)
+    (quarantined,) = one(connection, "doctor.quarantined")
     if quarantined:
         advice = "Look at their history: each took several workers down with it."
         yield Finding("quarantine", BAD, f"{quarantined} processes are in quarantine", advice)
     else:
         yield Finding("quarantine", OK, "no process is in quarantine")
-    (ahead,) = connection.execute(sql.query("doctor.partitions")).fetchone() or (False,)
+    (ahead,) = one(connection, "doctor.partitions")
     if ahead:
         yield Finding("partitions", OK, "made ahead")
     else:
@@ -234,7 +232,7 @@ def own_login(connection: db.Connection) -> Iterator[Finding]:
 
 def login(connection: db.Connection, name: str, kind: str | None) -> Iterator[Finding]:
     """Make sure that row-level security holds for a login, and that it is in its group and in no other."""
-    row = connection.execute(sql.query("doctor.role"), {"name": name}).fetchone()
+    row = maybe(connection, "doctor.role", name=name)
     if row is None:
         yield Finding("roles", HINT, f"{name} is registered, but the role is gone", "Make it again, or delete its row.")
         return

@@ -43,8 +43,7 @@ class Client:
         left, cursor = limit, None
         while left is None or left > 0:
             page = self.get(path, cursor=cursor, **query)
-            for item in page["items"][:left]:
-                yield item
+            yield from page["items"][:left]
             left = None if left is None else left - len(page["items"])
             cursor = page.get("next_cursor")
             if not cursor:

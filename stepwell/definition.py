@@ -13,7 +13,7 @@ PATH = "/workflows/definitions"
 
 @click.group()
 def definition() -> None:
-    """What processes follow: versioned documents in JSON or YAML."""
+    """Publish and list definitions: versioned documents that processes follow."""
 
 
 @definition.command("apply")
@@ -24,7 +24,8 @@ def apply(files: tuple[str, ...], remote: Remote, as_json: bool) -> None:
     """Publish each FILE as a new definition, or as the next version of the one of its name."""
     read = [documents.read_file(path) for path in files]  # all of them before the first is sent
     with remote.client() as client:
-        made = [client.post(PATH, document) for document in read]
+        answers = [client.post(PATH, document) for document in read]
+    made = [{name: value for name, value in answer.items() if name != "document"} for answer in answers]
     columns = ("id", "name", "version", "status")
     rows = [[one.get(column) for column in columns] for one in made]
     show(made, lambda console: console.print(table(None, columns, rows)), as_json=as_json)

@@ -1,7 +1,7 @@
 """`stepwell demo`: both examples on real input, with a crash in the middle, checked to the last call.
 
-Exit code 0 only if every process ended as its row says, the partner saw exactly the executions it should have, and every
-repeated call belongs to a retry on record or to an execution that was in flight at the kill.
+Exit code 0 only if every process ended as its row says, the partner saw exactly the executions it should have, and
+every repeated call belongs to a retry on record or to an execution that was in flight at the kill.
 """
 
 from __future__ import annotations

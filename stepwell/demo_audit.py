@@ -17,6 +17,7 @@ import sql
 from engine import db
 from engine.core.ids import execution_id, public_id
 from stepwell import demo_expectations as expected
+from stepwell.ask import one
 from stepwell.demo_rows import Case, Way
 
 SHOWN = 5  # faults of one kind that are named
@@ -97,8 +98,8 @@ def _attempts(owner: db.Connection) -> dict[str, Attempts]:
 
 
 def _figures(owner: db.Connection, report: Report, calls: dict[str, list[Call]], attempts: dict[str, Attempts]) -> None:
-    (report.activities,) = owner.execute(sql.query("demo.activities")).fetchone() or (0,)
-    span = owner.execute(sql.query("demo.span")).fetchone() or (0, 0, 0)
+    (report.activities,) = one(owner, "demo.activities")
+    span = one(owner, "demo.span")
     report.seconds, report.p50_s, report.p95_s = (float(value or 0) for value in span)
     report.retries = sum(one.retries for one in attempts.values())
     report.lost = sum(one.lost for one in attempts.values())
@@ -158,15 +159,15 @@ def _wrong_bodies(calls: dict[str, list[Call]]) -> Iterator[str]:
 def _wrong_sql(owner: db.Connection, cases: list[Case], rolled_back: list[int]) -> Iterator[str]:
     """Yield what a rollback left behind, orders without their process, and histories with gaps."""
     public = [public_id("prc", number) for number in rolled_back]
-    (left,) = owner.execute(sql.query("demo.left_by"), {"ids": rolled_back, "public_ids": public}).fetchone() or (0,)
+    (left,) = one(owner, "demo.left_by", ids=rolled_back, public_ids=public)
     if left:
         yield f"{left} rows are left of transactions that were rolled back"
-    stored: dict[str, str] = dict(owner.execute(sql.query("demo.orders")).fetchall())  # type: ignore[arg-type]
+    stored: dict[str, str] = dict(owner.execute(sql.query("demo.orders")).fetchall())
     by_sql = [case for case in cases if case.way in (Way.SQL, Way.SQL_TWICE)]
     wanted = {case.order_id: public_id("prc", case.process_id) for case in by_sql}
     if stored != wanted:
         yield f"the shop's table has {len(stored)} orders with their processes, expected {len(wanted)}, or others"
-    (gaps,) = owner.execute(sql.query("demo.gaps")).fetchone() or (0,)
+    (gaps,) = one(owner, "demo.gaps")
     if gaps:
         yield f"{gaps} histories have gaps or doubles"
 

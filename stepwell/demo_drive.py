@@ -1,7 +1,7 @@
 """What the outside does in the demo: customers order, approvers decide, banks report payments. All at once.
 
-Talks as outsiders do: over the API with httpx, and in SQL with the shop's own login. Requests that meet a busy or absent
-server are sent again with the same Idempotency-Key, as the API's errors advise.
+Talks as outsiders do: over the API with httpx, and in SQL with the shop's own login. Requests that meet a busy or
+absent server are sent again with the same Idempotency-Key, as the API's errors advise.
 """
 
 from __future__ import annotations
@@ -146,9 +146,8 @@ async def _order(outside: Outside, case: Case) -> str:
         "input": msgspec.json.encode(case.input).decode(),
         "business_key": case.order_id,
     }
-    row = await (await outside.shop.execute(sql.query("demo.start"), values)).fetchone()
-    assert row is not None
-    public = str(row[0])
+    rows = await (await outside.shop.execute(sql.query("demo.start"), values)).fetchall()
+    public = str(rows[0][0])
     order = {
         "order_id": case.order_id,
         "customer": case.input["customer"]["name"],

@@ -23,7 +23,10 @@ from stepwell.output import COLOURS, json_option, show, table
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [default: .stepwell]")
 @json_option
 def doctor(data_dir: Path | None, as_json: bool) -> None:
-    """Check settings, database, roles, server, clock and API; say for each: ok, or what to do. Exit code 1 if any is bad."""
+    """Check settings, database, roles, server, clock and API; say for each: ok, or what to do.
+
+    Exit code 1 if anything is bad.
+    """
     chosen = place.settings()
     if data_dir is not None:
         chosen = msgspec.structs.replace(chosen, data_dir=data_dir)
@@ -58,8 +61,7 @@ def program_logins(chosen: Settings) -> Iterator[Finding]:
         return
     for kind in ("api", "worker"):
         with contextlib.suppress(OperatorError), place.program(chosen, kind) as lent:
-            assert lent.database_url is not None
-            yield from checks.database(lent.database_url, (checks.own_login,), f"{kind} login")
+            yield from checks.database(lent.database_url or "", (checks.own_login,), f"{kind} login")
 
 
 def data_folder(chosen: Settings) -> Iterator[Finding]:

@@ -68,7 +68,7 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show where an error comes from.")
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
-def cli(debug: bool) -> None:  # noqa: ARG001 - read by Program.invoke
+def cli(debug: bool) -> None:
     """Stepwell: processes that run to their end, in PostgreSQL.
 
     Start with `stepwell up`, or watch everything at work with `stepwell demo`.

@@ -1,6 +1,6 @@
 """What a command shows: tables and colours to a person, JSON to a program.
 
-A program is whoever asks with --json or reads from a pipe. JSON is one document per command, so that `jq` needs no flags.
+A program is whoever asks with --json or reads from a pipe. JSON is one document per command: `jq` needs no flags.
 """
 
 from __future__ import annotations

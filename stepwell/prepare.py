@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import sql
 from engine import db
 from engine.config import Settings
 from engine.errors import OperatorError
 from engine.migrate import SchemaStatus, migrate
 from stepwell import connection, provision
+from stepwell.ask import one
 from stepwell.connection import Connection
 
 
@@ -60,9 +60,7 @@ def data_dir(path: Path) -> Path:
 
 def _refuse_others(opened: db.Connection) -> None:
     """Raise OperatorError unless this login may own the schema and make roles."""
-    found = opened.execute(sql.query("admin.myself")).fetchone()
-    assert found is not None
-    me, database, superuser, createrole, owns, version = found
+    me, database, superuser, createrole, owns, version = one(opened, "admin.myself")
     if version < 150000 or version >= 190000:
         raise OperatorError(
             f"PostgreSQL {version // 10000} is not supported", advice="Use PostgreSQL 15, 16, 17 or 18."

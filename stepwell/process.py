@@ -12,10 +12,12 @@ from stepwell import documents
 from stepwell.output import as_text, cell, json_option, show, table
 from stepwell.remote import Remote, api_options
 
+SKIPS_NAMED = 3  # more of them are only counted
+
 
 @click.group()
 def process() -> None:
-    """Runs of a definition."""
+    """Start processes and look at them."""
 
 
 @process.command("start")
@@ -99,14 +101,16 @@ def _gist(event: dict[str, Any]) -> str:
     """Return what an event says in a few words."""
     data = event.get("data") or {}
     parts = [f"→ {data['status']}"] if data.get("status") else []
-    parts += [f"starts {s['path']}" for s in data.get("starts", ())]
-    parts += [f"skips {s['path']}" for s in data.get("skips", ())]
-    if data.get("lost"):
-        parts.append("lost with its worker")
     if data.get("error"):
         parts.append(f"{data['error'].get('code')}: {data['error'].get('message', '')[:80]}")
     if data.get("retry_at"):
         parts.append(f"again at {_clock(data['retry_at'])}")
+    if data.get("lost"):
+        parts.append("lost with its worker")
+    parts += [f"starts {s['path']}" for s in data.get("starts", ())]
+    skips = [s["path"] for s in data.get("skips", ())]
+    if skips:
+        parts.append(f"skips {', '.join(skips)}" if len(skips) <= SKIPS_NAMED else f"skips {len(skips)} steps")
     if data.get("by"):
         parts.append(f"by {data['by']}")
     return ", ".join(parts)

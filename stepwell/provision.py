@@ -1,10 +1,10 @@
 """Make what a database must have besides its schema: the owner, the programs' logins, a first tenant, keys.
 
-Everything here may be run again: what exists stays, passwords that are known are kept. Works on PostgreSQL 15 to 18 with
-an owner that is no superuser. Must not print: what it makes is returned.
+Everything here may be run again: what exists stays, passwords that are known are kept. Works on PostgreSQL 15 to 18
+with an owner that is no superuser. Must not print: what it makes is returned.
 
-Invariants: passwords reach the server as SCRAM verifiers only, keys as SHA-256 hashes only. A login is member of exactly
-one group role and has exactly one row in stepwell.login.
+Invariants: passwords reach the server as SCRAM verifiers only, keys as SHA-256 hashes only. A login is member of
+exactly one group role and has exactly one row in stepwell.login.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import psycopg
 from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-import sql
 from engine import db
 from engine.errors import BadInput, Conflict, NotFound, OperatorError, SettingError
 from engine.keys import SCOPES, hash_key, make_key, well_formed
+from stepwell.ask import maybe, one
 from stepwell.connection import Connection
 
 OWNER = "stepwell_owner"
@@ -30,7 +30,7 @@ KINDS = ("caller", "report", "api", "worker")
 
 
 class Scope(Struct, frozen=True):
-    """One tenant × environment, by number."""
+    """One tenant x environment, by number."""
 
     tenant_id: int
     environment_id: int
@@ -46,11 +46,11 @@ def database_of_our_own(superuser_url: str, kept: Connection | None = None, dbna
     password = _password(kept.owner_url if kept else None) or secrets.token_urlsafe(24)
     with db.connect(superuser_url, "provision") as connection:
         values = {"name": OWNER, "verifier": _verifier(connection, OWNER, password)}
-        if _first(connection, "admin.role", name=OWNER) is None:
+        if maybe(connection, "admin.role", name=OWNER) is None:
             _utter(connection, "admin.create_owner_text", **values)
         elif kept is None:
             _utter(connection, "admin.set_password_text", **values)
-        if _first(connection, "admin.database", name=dbname) is None:
+        if maybe(connection, "admin.database", name=dbname) is None:
             _utter(connection, "admin.create_database_text", name=dbname, owner=OWNER)
     return login_url(superuser_url, OWNER, password, dbname)
 
@@ -75,14 +75,14 @@ def programs(connection: db.Connection, owner_url: str, kept: Connection | None,
 
 def first_scope(connection: db.Connection) -> Scope:
     """Make tenant and environment `default` where missing; return them."""
-    _first(connection, "admin.add_tenant", name=DEFAULT)
-    _first(connection, "admin.add_environment", tenant=DEFAULT, name=DEFAULT)
+    maybe(connection, "admin.add_tenant", name=DEFAULT)
+    maybe(connection, "admin.add_environment", tenant=DEFAULT, name=DEFAULT)
     return find_scope(connection, DEFAULT, DEFAULT)
 
 
 def find_scope(connection: db.Connection, tenant: str, environment: str) -> Scope:
-    """Return a tenant × environment by name. Raises NotFound."""
-    found = _first(connection, "admin.scope", tenant=tenant, environment=environment)
+    """Return a tenant x environment by name. Raises NotFound."""
+    found = maybe(connection, "admin.scope", tenant=tenant, environment=environment)
     if found is None:
         raise NotFound(f"no tenant '{tenant}'", advice=f"Make it with: stepwell tenant create {tenant}")
     if found[1] is None:
@@ -101,7 +101,7 @@ def ensure_admin_key(connection: db.Connection, scope: Scope, key: str) -> None:
             advice=f"Make one and set it to that, for example: {make_key()[0]}",
         )
     wanted = (True, scope.tenant_id, scope.environment_id)
-    known = _first(connection, "admin.known_key", hash=hash_key(key))
+    known = maybe(connection, "admin.known_key", hash=hash_key(key))
     if known is None:
         add_key(connection, scope, "admin", ["admin"], key)
     elif tuple(known[:3]) != wanted or "admin" not in known[3]:
@@ -120,7 +120,7 @@ def add_key(
         raise BadInput(f"unknown scopes: {', '.join(unknown)}", advice=f"Choose from {', '.join(SCOPES)}.")
     key = key or make_key()[0]
     values = {"name": name, "hash": hash_key(key), "scopes": scopes}
-    made = _first(connection, "admin.add_key", tenant_id=scope.tenant_id, environment_id=scope.environment_id, **values)
+    made = maybe(connection, "admin.add_key", tenant_id=scope.tenant_id, environment_id=scope.environment_id, **values)
     if made is None:
         raise Conflict("this key exists already")
     return {"id": made[0], "key": key}
@@ -131,7 +131,7 @@ def add_login(connection: db.Connection, name: str, kind: str, scope: Scope | No
 
     `scope`: of a caller or a reader of reports; None for the programs. Transaction: one of its own.
     """
-    if _first(connection, "admin.role", name=name) is not None:
+    if maybe(connection, "admin.role", name=name) is not None:
         raise Conflict(f"the role '{name}' exists already", advice="Choose another name, or drop that role first.")
     password = secrets.token_urlsafe(24)
     with connection.transaction():
@@ -161,7 +161,7 @@ def _program_url(connection: db.Connection, owner_url: str, kind: str, kept: str
     name = _program_login(connection.info.dbname, kind)
     # A login kept for another database of this folder's is of no use here.
     password = _password(kept, user=name)
-    if _first(connection, "admin.role", name=name) is None:
+    if maybe(connection, "admin.role", name=name) is None:
         password = password or secrets.token_urlsafe(24)
         _create_login(connection, name, kind, password)
     elif password is None:
@@ -192,8 +192,8 @@ def _note_login(connection: db.Connection, name: str, kind: str, scope: Scope | 
     """Write what the login speaks for. Raises Conflict where it is noted as something else."""
     tenant_id, environment_id = (scope.tenant_id, scope.environment_id) if scope else (None, None)
     values = {"name": name, "kind": kind, "tenant_id": tenant_id, "environment_id": environment_id}
-    if _first(connection, "admin.add_login", **values) is None:
-        known = _first(connection, "admin.login", name=name)
+    if maybe(connection, "admin.add_login", **values) is None:
+        known = maybe(connection, "admin.login", name=name)
         if known != (kind,):
             raise Conflict(f"the login '{name}' is of another kind here: {known}", advice="Choose another name.")
 
@@ -212,12 +212,6 @@ def _verifier(connection: db.Connection, user: str, password: str) -> str:
     return connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
 
 
-def _first(connection: db.Connection, statement: str, /, **values: Any) -> db.Row | None:
-    return connection.execute(sql.query(statement), values).fetchone()
-
-
 def _utter(connection: db.Connection, statement: str, /, **values: Any) -> None:
     """Execute the text that a `*_text` statement returns: the server has quoted what was put into it."""
-    row = connection.execute(sql.query(statement), values).fetchone()
-    assert row is not None
-    connection.execute(row[0])
+    connection.execute(one(connection, statement, **values)[0])

@@ -1,7 +1,7 @@
 """`stepwell schema`: sql/schema.sql, the dumped schema, so that each migration's effect shows as a diff.
 
-Always dumped from PostgreSQL 18 by its own pg_dump: other releases spell the same schema otherwise. `check` holds three to
-be the same: the file, a freshly migrated database, and a database made from the file.
+Always dumped from PostgreSQL 18 by its own pg_dump: other releases spell the same schema otherwise. `check` holds three
+to be the same: the file, a freshly migrated database, and a database made from the file.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from psycopg.conninfo import make_conninfo
 
 import sql
 from engine.embedded import EmbeddedServer
@@ -34,14 +35,14 @@ SHOWN_LINES = 60
 
 @click.group()
 def schema() -> None:
-    """The dumped schema, sql/schema.sql."""
+    """Dump the schema to sql/schema.sql, or check that file."""
 
 
 @schema.command("dump")
 def dump_() -> None:
     """Write sql/schema.sql from a freshly migrated database."""
     with scratch() as server:
-        text = dump(server, migrated(server))
+        text = dump(migrated(server))
     FILE.write_text(text, "utf-8")
     click.echo(f"wrote {len(text.splitlines())} lines")
 
@@ -53,8 +54,8 @@ def check() -> None:
         raise SchemaError("there is no sql/schema.sql", advice="Write it: stepwell schema dump")
     wanted = FILE.read_text("utf-8")
     with scratch() as server:
-        compare(wanted, dump(server, migrated(server)), "a migrated database")
-        compare(wanted, dump(server, restored(server, wanted)), "a database made from the file")
+        compare(wanted, dump(migrated(server)), "a migrated database")
+        compare(wanted, dump(restored(server, wanted)), "a database made from the file")
     click.echo("schema.sql is the schema")
 
 
@@ -82,13 +83,13 @@ def migrated(server: EmbeddedServer) -> str:
 def restored(server: EmbeddedServer, text: str) -> str:
     """Return the owner's URL of a database made from a dumped schema, on the server of the migrated one."""
     url = provision.database_of_our_own(server.dsn, dbname="restored")
-    with provision.connected(url) as connection:
-        connection.execute("set check_function_bodies = off")
+    # The dump sorts functions by name: one may name another that comes later.
+    with provision.connected(make_conninfo(url, options="-c check_function_bodies=off")) as connection:
         connection.execute(text.encode())
     return url
 
 
-def dump(server: EmbeddedServer, url: str) -> str:
+def dump(url: str) -> str:
     """Return a database's schema as pg_dump 18 writes it, without what differs each time."""
     program = wheel_bin(server_account()) / "pg_dump"
     command = [str(program), "--schema-only", "--schema=stepwell", f"--exclude-table={PARTITIONS}", "--dbname", url]

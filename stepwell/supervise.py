@@ -1,8 +1,8 @@
 """Children of `up` and `demo`: started, watched, started again, stopped. Their output goes to log files.
 
-Invariants: a child is in a session of its own, so that Ctrl-C in the terminal reaches us alone and we decide the order of
-the end; it is told our process id, and ends when we do (see programs.end_with). A child that keeps dying is started
-again after a growing pause, never given up: PostgreSQL may be what is away.
+Invariants: a child is in a session of its own, so that Ctrl-C in the terminal reaches us alone and we decide how all
+ends; it is told our process id, and ends when we do (see programs.end_with). A child that keeps dying is started again
+after a growing pause, never given up: PostgreSQL may be what is away.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`stepwell up`: database, API and workers in one terminal, looked after until Ctrl-C.
 
-The data folder holds everything: the embedded PostgreSQL (postgres/), logs/, connection.json, and up.lock, which only one
-`up` can hold. With STEPWELL_OWNER_DATABASE_URL or STEPWELL_DATABASE_URL set it uses that server, as its owner, and makes
-the logins of API and workers there.
+The data folder holds everything: the embedded PostgreSQL (postgres/), logs/, connection.json, and up.lock, which only
+one `up` can hold. With STEPWELL_OWNER_DATABASE_URL or STEPWELL_DATABASE_URL set it uses that server, as its owner, and
+makes the logins of API and workers there.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def run(chosen: Settings, port: int, workers: int, console: Console, stop: Stop)
             console.print("Stopping …")
 
 
-def serve(  # noqa: PLR0913 - what runs, where, and when to stop
+def serve(
     chosen: Settings, made: Connection, family: Family, server: EmbeddedServer | None, console: Console, stop: Stop
 ) -> None:
     """Say where everything is and look after it until `stop`; the connection file tells as long as it is true."""

@@ -157,6 +157,11 @@ class House:
         worker = WorkerProcess(self.dsn("house_worker"), self.folder, environment)
         try:
             yield worker
+        except BaseException:
+            print(f"worker {worker.process.pid}, exit code {worker.process.poll()}, last errors of its log:")
+            for line in worker.errors()[-20:]:
+                print(line.get("text", "").rstrip() or json.dumps(line))
+            raise
         finally:
             worker.end()
 
@@ -196,6 +201,10 @@ class WorkerProcess:
     def seen(self, event: str, **fields: Any) -> list[dict[str, Any]]:
         """Return the log lines of one kind."""
         return [x for x in list(self.log) if x.get("event") == event and fields.items() <= x.items()]
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Return the log lines that tell of trouble, and those that are no JSON."""
+        return [x for x in list(self.log) if x.get("level") == "error" or x["event"] == "text"]
 
     def until(self, event: str, **fields: Any) -> dict[str, Any]:
         """Wait for a log line."""

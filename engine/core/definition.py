@@ -131,11 +131,20 @@ def _config(kind: str, found: Any) -> Config:
             Branch(b["when"], b.get("then", ())) for b in found.get("branches", ()) if "when" in b
         )
         return DecisionConfig(branches=branches, fallback=found.get("fallback", ()))
+    if shape is HttpConfig:
+        found = _http(found)
     try:
         config: Config = shape(**found)
     except TypeError:  # a required field is missing, which is noted
         return TransformConfig(mapping={})
     return config
+
+
+def _http(found: dict[str, Any]) -> dict[str, Any]:
+    """Bring what may be written in two ways into one."""
+    expect = found.get("expect_status")
+    query = {name: list(v) if isinstance(v, tuple) else v for name, v in found.get("query", {}).items()}
+    return {**found, "query": query, "expect_status": (expect,) if isinstance(expect, int) else expect}
 
 
 def _retry(found: dict[str, Any] | None) -> RetryPolicy | None:

@@ -19,13 +19,13 @@ begin
 end
 $$;
 
--- Refuse a text that is too long or empty.
+-- Refuse a text that is too long or empty. Bytes count too: these texts are keys of indexes, whose rows are bounded.
 create or replace function stepwell.check_text(value text, longest integer, pointer text) returns void
   language plpgsql immutable
 as $$
 begin
-  if length(value) not between 1 and longest then
-    raise exception '% must have 1 to % characters', substr(pointer, 2), longest
+  if length(value) not between 1 and longest or octet_length(value) > 2 * longest then
+    raise exception '% must have 1 to % characters and at most % bytes', substr(pointer, 2), longest, 2 * longest
       using errcode = 'SW400', detail = pointer, hint = 'Shorten or fill the field.';
   end if;
 end

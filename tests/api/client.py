@@ -109,7 +109,7 @@ async def _alive(app: Litestar) -> AsyncIterator[None]:
 
 def problem(response: httpx.Response, status: int, code: str, pointer: str | None = None) -> dict[str, Any]:
     """Assert that a response is this problem, complete and without the inside; return its body."""
-    assert response.status_code == status, response.text
+    assert response.status_code == status, response.text[:500]
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()
     assert body["status"] == status

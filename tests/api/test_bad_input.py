@@ -179,7 +179,6 @@ async def test_other_media_types_are_refused(hello: Api) -> None:
 
 async def test_unknown_paths_and_methods_are_problems_too(api: Api) -> None:
     client = await api.client()
-    problem(await client.get("/"), 404, "not_found")
     problem(await client.get("/api/v1"), 404, "not_found")
     problem(await client.get("/api/v1/nowhere"), 404, "not_found")
     response = await client.delete(PROCESSES)

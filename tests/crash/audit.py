@@ -11,7 +11,7 @@ from engine.core.events import Event, decode_body
 from engine.core.evolve import evolve
 from engine.core.ids import private_id
 from engine.core.model import ActivityStatus, State
-from tests.house import House
+from tests.house import House, eventually
 
 Execution = tuple[int, str]  # process id, path
 
@@ -24,6 +24,24 @@ def number(public_id: str) -> int:
 def statuses(house: House) -> dict[str, int]:
     """Return how many processes are in each status."""
     return dict(house.rows("select status, count(*) from stepwell.process group by status"))
+
+
+def await_all(house: House, count: int, status: str = "COMPLETED", *, seconds: float = 60) -> None:
+    """Wait until all processes, `count` of them, are in a status. Fails at once where one FAILED instead."""
+
+    def look() -> bool:
+        seen = statuses(house)
+        if status != "FAILED" and seen.get("FAILED"):
+            error = house.value("select data -> 'error' from stepwell.history where type = 'process.failed' limit 1")
+            raise AssertionError(f"failed: {seen}, one of them with {error}")
+        return seen == {status: count}
+
+    try:
+        eventually(look, what=f"{count} processes {status}", seconds=seconds)
+    except AssertionError as error:
+        tables = ("job", "lease", "inbox", "timer", "wait", "worker", "loss")
+        left = {table: house.value(f"select count(*) from stepwell.{table}") for table in tables}
+        raise AssertionError(f"{error}; {statuses(house)}; rows: {left}") from None
 
 
 def folded(house: House, where: str = "true", *parameters: Any) -> dict[int, State]:

@@ -9,11 +9,11 @@ from engine.core.ids import execution_id
 from tests.crash.audit import (
     assert_at_rest,
     assert_whole,
+    await_all,
     begun,
     held_by,
     number,
     running,
-    statuses,
 )
 from tests.crash.outside import gate, partner, pick, post
 from tests.house import House, WorkerProcess, eventually
@@ -26,7 +26,7 @@ def onboarding(url: str) -> dict[str, object]:
         "name": "onboarding",
         "retry_policy": {"max_attempts": 5, "initial_interval_seconds": 0.1, "max_interval_seconds": 0.5},
         "steps": [
-            pick("profile", customer="${input.customer}", plan="team"),
+            pick("profile", customer_id="${input.customer}", plan="team"),
             post("plan", f"{url}/plans/assignments", "${steps.profile.output}"),
             post("wallet", f"{url}/wallets", {"currency": "EUR", "of": "${input.customer}"}),
             pick("letter", to="${input.customer}", template="welcome", wallet="${steps.wallet.output.body.wallet_id}"),
@@ -57,7 +57,7 @@ def test_a_thousand_processes_outlive_a_killed_worker_and_the_partner_is_called_
         in_flight = running(house, held)
         eventually(lambda: not held_by(house, victim), what="its leases are freed")
         rescued_after = time.monotonic() - killed_at
-        eventually(lambda: statuses(house) == {"COMPLETED": 1000}, what="all complete", seconds=90)
+        await_all(house, 1000, seconds=90)
 
         record_property("seconds_to_rescue", round(rescued_after, 2))
         print(f"rescue {rescued_after:.2f} s after the kill: {len(held)} processes, {len(in_flight)} calls in flight")

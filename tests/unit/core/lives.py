@@ -56,8 +56,8 @@ def _config(draw: st.DrawFn, kind: str) -> dict[str, Any]:
         case "event":
             return {"name": "thing.done", "payload": draw(st.sampled_from([None, "${input.n}", {"a": "${input}"}]))}
         case "transform":
-            reference = draw(st.sampled_from(["${input.n}", "n is ${input.n}", "${process.id}", "${input.missing}"]))
-            return {"mapping": {"value": reference if draw(st.integers(0, 9)) else "${input}"}}
+            reference = draw(st.sampled_from(["${input.n}", "n is ${input.n}", "${process.id}", "${input}"]))
+            return {"mapping": {"value": reference if draw(st.integers(0, 19)) else "${input.missing}"}}
         case "manual":
             rest = draw(st.fixed_dictionaries({}, optional={"form": st.just(FORM), "due_seconds": st.just(5),
                                                             "on_reject": st.sampled_from(["fail", "continue"])}))  # fmt: skip
@@ -97,8 +97,8 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
             step["depends_on"] = sorted(draw(st.sets(st.sampled_from([f"s{i}" for i in range(index)]), max_size=3))
                                         if index else [])  # fmt: skip
             step["join"] = draw(st.sampled_from(["any", "all", "always"]))
-        chance = draw(st.integers(0, 9))
-        if chance < 3:
+        chance = draw(st.integers(0, 29))
+        if chance < 9:
             step["condition"] = draw(_conditions if chance else _faulty)
         timeout = draw(_timeouts)
         if timeout:

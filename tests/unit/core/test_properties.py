@@ -141,7 +141,7 @@ def act(draw: Any, life: Watched) -> None:
         outcome: Completed | Failed = Completed(draw(st.sampled_from([None, {"n": 1}, "x" * 9000])))
         if choice < 2:
             failure = Failure(Category.EXTERNAL, "http_500", "it broke")
-            outcome = Failed(failure, draw(st.booleans()), draw(st.sampled_from([None, 0.5, 99999])))
+            outcome = Failed(failure, draw(st.integers(0, 3)) > 0, draw(st.sampled_from([None, 0.5, 99999])))
         life.do(Reported(path, life.activity(path).attempt, outcome))
     elif choice == 5:
         life.do(Opened())

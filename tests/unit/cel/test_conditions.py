@@ -1,0 +1,163 @@
+"""Conditions."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.cel import EvaluationError, InvalidExpression, compile_condition, linear
+from tests.unit.cel.test_paths import Values
+from tests.unit.core.lives import json_values
+
+VALUES = {
+    "n": 5, "f": 5.0, "s": "hello", "t": True, "none": None, "list": [1, "a", {"k": 1.0}], "empty": [], "o": {"k": 1},
+    "when": "2026-03-01T12:00:00+02:00", "big": 10**20,
+}  # fmt: skip
+SCOPE = Values(input=VALUES)
+LEAF = {"field": "input.n", "operator": "eq", "value": 5}
+
+
+def leaf(name, operator, *value):
+    found = {"field": f"input.{name}", "operator": operator}
+    return {**found, "value": value[0]} if value else found
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "value", "expected"),
+    [
+        ("n", "eq", 5.0, True), ("f", "eq", 5, True), ("n", "eq", "5", False), ("t", "eq", 1, False),
+        ("t", "eq", True, True), ("none", "eq", None, True), ("none", "eq", False, False), ("n", "ne", 6, True),
+        ("list", "eq", [1.0, "a", {"k": 1}], True), ("o", "eq", {"k": True}, False), ("o", "ne", {"k": 1, "l": 2}, True),
+        ("n", "gt", 4.9, True), ("n", "gt", 5, False), ("n", "gte", 5, True), ("n", "lt", 5.1, True),
+        ("n", "lte", 4, False), ("s", "gt", "hallo", True), ("s", "lte", "hello", True), ("big", "gt", 1e19, True),
+        ("n", "in", [1, 5.0], True), ("t", "in", [1], False), ("s", "not_in", ["x"], True), ("n", "not_in", [5], False),
+        ("list", "contains", {"k": 1}, True), ("list", "contains", True, False), ("s", "contains", "ell", True),
+        ("o", "contains", "k", True), ("s", "starts_with", "he", True), ("s", "ends_with", "lo", True),
+        ("s", "ends_with", "he", False), ("n", "between", [5, 6], True), ("n", "between", [1, 4.5], False),
+        ("s", "between", ["h", "i"], True), ("when", "before", "2026-03-01T10:00:01Z", True),
+        ("when", "after", "2026-03-01T10:00:00Z", False), ("when", "after", "2026-03-01t09:59:59.123456789z", True),
+        ("n", "eq", "${input.f}", True), ("n", "in", ["${input.f}"], True),
+    ],
+)  # fmt: skip
+def test_operators_with_a_value(name, operator, value, expected):
+    assert compile_condition(leaf(name, operator, value)).evaluate(SCOPE) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "expected"),
+    [("n", "exists", True), ("none", "exists", True), ("x", "exists", False), ("s.x", "exists", False),
+     ("x.y.z", "exists", False), ("none", "empty", True), ("empty", "empty", True), ("n", "empty", False),
+     ("list", "empty", False), ("o", "empty", False)],
+)  # fmt: skip
+def test_operators_without_a_value(name, operator, expected):
+    assert compile_condition(leaf(name, operator)).evaluate(SCOPE) is expected
+    assert compile_condition(leaf(name, operator, False)).evaluate(SCOPE) is not expected
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "value"),
+    [("x", "eq", 1), ("x", "ne", 1), ("x", "in", [1]), ("x", "not_in", [1]), ("x", "contains", 1), ("n", "gt", "4"),
+     ("s", "lt", 3), ("t", "gt", 0), ("none", "lte", 1), ("list", "gt", []), ("n", "contains", 1),
+     ("o", "contains", 1), ("n", "starts_with", "5"), ("s", "between", [1, 2]), ("s", "before", "2026-03-01T10:00:00Z"),
+     ("n", "after", "2026-03-01T10:00:00Z"), ("n", "in", "${input.n}"), ("n", "between", "${input.empty}")],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_an_error_that_names_the_path(name, operator, value):
+    with pytest.raises(EvaluationError) as fault:
+        compile_condition(leaf(name, operator, value)).evaluate(SCOPE)
+    assert fault.value.path.startswith("input.")
+
+
+def test_empty_of_a_missing_path_is_an_error():
+    with pytest.raises(EvaluationError, match=r"input\.x is missing"):
+        compile_condition(leaf("x", "empty")).evaluate(SCOPE)
+
+
+TRUE, FALSE, ERROR = leaf("n", "eq", 5), leaf("n", "eq", 6), leaf("x", "eq", 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"all": []}, True), ({"any": []}, False), ({"all": [TRUE, TRUE]}, True), ({"all": [TRUE, FALSE]}, False),
+        ({"any": [FALSE, TRUE]}, True), ({"any": [FALSE, FALSE]}, False), ({"not": FALSE}, True), ({"not": [TRUE]}, False),
+        ({"all": [ERROR, FALSE]}, False), ({"any": [ERROR, TRUE]}, True), ({"any": [TRUE, ERROR]}, True),
+        ({"not": {"any": [{"all": [TRUE, FALSE]}, FALSE]}}, True), (True, True), (False, False), ("input.t", True),
+        ("${input.t}", True), ({"all": ["input.t", True]}, True),
+    ],
+)  # fmt: skip
+def test_groups(source, expected):
+    assert compile_condition(source).evaluate(SCOPE) is expected
+
+
+@pytest.mark.parametrize(
+    "source", [{"all": [TRUE, ERROR]}, {"any": [FALSE, ERROR]}, {"not": ERROR}, "input.n", "input.x"]
+)
+def test_an_error_that_matters_is_an_error(source):
+    with pytest.raises(EvaluationError):
+        compile_condition(source).evaluate(SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("source", "pointer"),
+    [
+        (None, ""), (7, ""), ([], ""), ({}, "/field"), ("", ""), ("input.a == 1", ""), ({"all": TRUE}, "/all"),
+        ({"all": [TRUE], "any": []}, "/any"), ({"not": [TRUE, TRUE]}, "/not"), ({"not": []}, "/not"),
+        ({"all": [TRUE, {"any": [7]}]}, "/all/1/any/0"), (leaf("n", "equals", 5), "/operator"), (leaf("n", "eq"), ""),
+        (leaf("n", "in", 5), "/value"), (leaf("n", "between", [1]), "/value"), (leaf("n", "before", "now"), "/value"),
+        (leaf("n", "before", "2026-02-30T00:00:00Z"), "/value"), (leaf("n", "exists", "yes"), "/value"),
+        (leaf("n", "starts_with", 5), "/value"), ({**LEAF, "vlaue": 1}, "/vlaue"), ({**LEAF, "field": 7}, "/field"),
+        ({**LEAF, "field": "outer.x"}, "/field"), ({**LEAF, "value": "${input."}, "/value"),
+        ({"all": [LEAF] * 201}, "/all/200"), (leaf("n", "matches", 7), "/value"),
+    ],
+)  # fmt: skip
+def test_a_faulty_condition_names_its_place(source, pointer):
+    with pytest.raises(InvalidExpression) as fault:
+        compile_condition(source, "/c")
+    assert fault.value.pointer in ("/c" + pointer, "/c")
+
+
+def test_a_condition_tells_what_it_reads():
+    condition = compile_condition({"all": [LEAF, leaf("x", "exists"), leaf("s", "eq", "${input.f}")]})
+    assert condition.inputs(SCOPE) == {"input.n": 5, "input.s": "hello"}
+    assert {r.text for r in condition.references} == {"input.n", "input.x", "input.s", "input.f"}
+
+
+@pytest.mark.skipif(linear.available, reason="RE2 is installed")
+def test_without_a_linear_engine_matches_is_refused():
+    with pytest.raises(InvalidExpression, match="google-re2"):
+        compile_condition(leaf("s", "matches", "h.*"))
+
+
+@pytest.mark.skipif(not linear.available, reason="RE2 is not installed")
+def test_matches_looks_for_a_pattern_in_linear_time():
+    assert compile_condition(leaf("s", "matches", "^h.l+o$")).evaluate(SCOPE)
+    assert not compile_condition(leaf("s", "matches", "x")).evaluate(SCOPE)
+    hostile = compile_condition({"field": "input.long", "operator": "matches", "value": "(a+)+$"})
+    assert not hostile.evaluate(Values(input={"long": "a" * 100_000 + "!"}))
+    with pytest.raises(EvaluationError):
+        compile_condition(leaf("n", "matches", "x")).evaluate(SCOPE)
+
+
+@pytest.mark.skipif(not linear.available, reason="RE2 is not installed")
+@pytest.mark.parametrize("pattern", ["(", "(?=a)", r"(a)\1", "((a{1000}){1000}){1000}", "x" * 1001])
+def test_patterns_that_are_not_linear_are_refused(pattern):
+    with pytest.raises(InvalidExpression):
+        compile_condition(leaf("s", "matches", pattern))
+
+
+_words = st.sampled_from(["all", "any", "not", "field", "operator", "value"])
+_hostile = st.recursive(
+    json_values | st.sampled_from(["input.n", "eq", "exists", "between"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_words, inner, max_size=3),
+)
+
+
+@given(_hostile)
+def test_any_value_is_compiled_or_refused(source):
+    try:
+        condition = compile_condition(source)
+    except InvalidExpression:
+        return
+    try:
+        assert condition.evaluate(SCOPE) in (True, False)
+    except EvaluationError:
+        pass

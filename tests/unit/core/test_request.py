@@ -1,0 +1,80 @@
+"""What an http step sends."""
+
+import pytest
+
+from engine.cel import EvaluationError
+from engine.core.decide import PayloadNeeded
+from engine.core.request import http_request
+from tests.unit.core.given import Life, http, lived, transform
+
+
+def request(config, value=None, secrets=None):
+    life = lived(http("a", config=config), value=value)
+    return http_request(life.plan, life.state, "a", life.inputs, secrets or {})
+
+
+def test_a_request_is_its_config_filled_in():
+    config = {
+        "method": "POST",
+        "url": "https://shop.example/orders/${input.id}",
+        "query": {"page": "${input.n}", "all": True, "none": "${input.none}", "tags": ["a", "${input.n}", None]},
+        "headers": {"Authorization": "Bearer ${secrets.TOKEN}", "X-N": "${input.n}"},
+        "body": {"order": "${input.order}", "text": "n=${input.n}"},
+        "expect_status": 201,
+        "timeout_seconds": 5,
+    }
+    value = {"id": "o-1", "n": 2, "order": {"lines": [1]}, "none": None}
+    assert request(config, value, {"TOKEN": "s3cret"}) == {
+        "method": "POST",
+        "url": "https://shop.example/orders/o-1",
+        "query": {"page": "2", "all": "true", "tags": ["a", "2"]},
+        "headers": {"Authorization": "Bearer s3cret", "X-N": "2"},
+        "body": {"order": {"lines": [1]}, "text": "n=2"},
+        "expect_status": (201,),
+        "timeout_seconds": 5,
+        "max_response_bytes": 1 << 20,
+    }
+
+
+def test_a_body_that_is_null_is_not_no_body():
+    assert "body" not in request({"url": "http://a"})
+    assert request({"url": "http://a", "body": "${input}"})["body"] is None
+
+
+def test_a_body_written_as_null_counts_as_none():
+    assert "body" not in request({"url": "http://a", "body": None})
+
+
+@pytest.mark.parametrize(
+    ("config", "value", "path"),
+    [
+        ({"url": "${input.url}"}, {"url": "file:///etc/passwd"}, "url"),
+        ({"url": "${input.url}"}, {"url": 7}, "url"),
+        ({"url": "http://a/${input.x}"}, {}, "input.x"),
+        ({"url": "http://a", "headers": {"X-A": "${input.x}"}}, {"x": "a\r\nHost: b"}, "headers.X-A"),
+        ({"url": "http://a", "headers": {"X-A": "${input.x}"}}, {"x": {}}, "headers.X-A"),
+        ({"url": "http://a", "query": {"q": "${input.x}"}}, {"x": {}}, "query.q"),
+        ({"url": "http://a", "query": {"q": ["${input.x}"]}}, {"x": []}, "query.q"),
+        ({"url": "http://a", "headers": {"Authorization": "${secrets.NONE}"}}, {}, "secrets.NONE"),
+        ({"url": "http://a", "body": ["${input}"] * 200}, "x" * 8000, "body"),
+    ],
+)
+def test_what_cannot_be_sent_names_the_place(config, value, path):
+    with pytest.raises(EvaluationError) as fault:
+        request(config, value)
+    assert fault.value.path == path
+
+
+def test_a_large_value_in_a_request_is_asked_for():
+    life = Life(lived(http("a", config={"url": "http://a", "body": "${input}"})).plan, None, input_ref=0)
+    life.open()
+    with pytest.raises(PayloadNeeded):
+        http_request(life.plan, life.state, "a", life.inputs, {})
+    life.payloads = {0: [1]}
+    assert http_request(life.plan, life.state, "a", life.inputs, {})["body"] == [1]
+
+
+def test_only_http_steps_send_requests():
+    life = lived(transform("a"))
+    with pytest.raises(KeyError):
+        http_request(life.plan, life.state, "a", life.inputs, {})
