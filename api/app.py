@@ -18,7 +18,7 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import Message, Receive, Scope, Send
+from litestar.types import Message
 
 from api import definitions, health, processes, signals, tasks
 from api.auth import Keys, authorize
@@ -39,7 +39,7 @@ POOL_SIZE = 10  # connections of one API process; a request holds one for some m
 class Application(Litestar):
     """Litestar with one observation a request, whatever answered it."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve, and report what was served."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)

@@ -70,9 +70,7 @@ class Asked(Request[Any, Any, Any]):
     async def fingerprint(self) -> bytes:
         """Return what makes two requests the same request: method, path, and the body however it was written."""
         value = await self.value() if await self.body() else None
-        return hashlib.sha256(
-            b"%b %b\n%b" % (self.method.encode(), self.url.path.encode(), _canonical(value))
-        ).digest()
+        return hashlib.sha256(b"%b %b\n%b" % (self.method.encode(), self.url.path.encode(), _canonical(value))).digest()
 
     def _kind(self) -> str:
         """Return 'json' or 'yaml'. Raises UnsupportedMediaType."""
@@ -104,7 +102,7 @@ def decode_yaml(raw: bytes) -> Any:
     """Return the value of a YAML body in jsonb's form. Raises UnreadableBody, BadInput, TooLarge."""
     if len(raw) > MAX_YAML:
         raise TooLarge(f"a YAML body may have {MAX_YAML} bytes", advice="Send it as JSON.")
-    return _admitted(read_yaml(_check_text(raw), MAX_DEPTH))
+    return _admitted(read_yaml(_check_text(raw), MAX_DEPTH), MAX_YAML)  # aliases may repeat it without end
 
 
 def _check_text(raw: bytes) -> str:
@@ -121,9 +119,9 @@ def _fault(raw: bytes, error: Exception) -> str:
     return f"the body is not JSON: {str(error)[:200]}" if raw.strip() else "the body is empty"
 
 
-def _admitted(value: Any) -> Any:
+def _admitted(value: Any, max_bytes: int = MAX_BODY) -> Any:
     try:
-        return admit(value, max_bytes=MAX_BODY, max_depth=MAX_DEPTH).value
+        return admit(value, max_bytes=max_bytes, max_depth=MAX_DEPTH).value
     except Inadmissible as fault:
         raise refusal(fault) from None
 

@@ -54,9 +54,7 @@ class Catalogue:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[int, int], Version] = OrderedDict()
 
-    async def find(
-        self, connection: AsyncConnection, scope: Scope, wanted: str, version: int | None
-    ) -> Version:
+    async def find(self, connection: AsyncConnection, scope: Scope, wanted: str, version: int | None) -> Version:
         """Return the version a caller means: definition by name or id, the latest unless one is named.
 
         Whether the caller may see it is asked of the database each time. Raises NotFound.

@@ -19,6 +19,7 @@ from engine.errors import Unavailable
 from engine.store import AsyncConnection, Scope, begin
 
 WAIT_S = 2.0  # for a connection; then 503. Long enough for a restart of PostgreSQL to go unnoticed.
+AWAY_WAIT_S = 0.25  # the same once a request has waited in vain, until one succeeds
 
 
 class Database:
@@ -27,6 +28,7 @@ class Database:
     def __init__(self, url: str, size: int) -> None:
         self._pool = db.pool(url, "api", size)
         self._mending: asyncio.Task[None] | None = None
+        self._away = False
 
     async def open(self) -> None:
         """Begin to connect; does not wait, so that the program starts while PostgreSQL is away."""
@@ -42,10 +44,12 @@ class Database:
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection without a transaction. Raises Unavailable."""
         try:
-            connection = await self._pool.getconn(WAIT_S)
+            connection = await self._pool.getconn(AWAY_WAIT_S if self._away else WAIT_S)
         except PoolTimeout as error:
+            self._away = True
             self._mend()
             raise Unavailable("PostgreSQL cannot be reached at the moment, or is overloaded") from error
+        self._away = False
         try:
             if not connection.autocommit:
                 await connection.set_autocommit(True)  # a local flag: transactions are opened by name, in `begin`

@@ -9,8 +9,8 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from api.bodies import Asked
 from api.auth import signed
+from api.bodies import Asked
 from api.catalogue import definition_id as number_of
 from api.database import Db
 from api.documented import BODY_DOCUMENT, described
@@ -31,14 +31,21 @@ from engine.store import (
 )
 
 STATUS = "published"
+Wanted = Annotated[int | None, QueryParameter(ge=1, le=2147483647, description="Absent: the latest.")]
 _DECLARED = ("id", "tenant_id", "environment_id", "version", "status", "created_at", "created_by")
 
 
 @post(
     "/workflows/definitions",
     yaml=True,
-    **described("publish_definition", "Publish a definition, or its next version", 201, "workflows:write",
-                body=BODY_DOCUMENT, errors=(409,)),
+    **described(
+        "publish_definition",
+        "Publish a definition, or its next version",
+        201,
+        "workflows:write",
+        body=BODY_DOCUMENT,
+        errors=(409,),
+    ),
 )
 async def publish(request: Asked, database: Db) -> Response[DefinitionView]:
     """Check a document (JSON or YAML) and publish it under its name. A published version never changes."""
@@ -65,6 +72,7 @@ async def publish(request: Asked, database: Db) -> Response[DefinitionView]:
 async def list_all(
     request: Asked,
     database: Db,
+    *,
     cursor: Cursor = None,
     limit: Limit = 50,
     name: FromQuery[str | None] = None,
@@ -74,9 +82,7 @@ async def list_all(
     scope = request.user.scope
     before = cursor_id("wf", cursor)
     async with database.transaction(scope) as connection:
-        rows = await list_definitions(
-            connection, scope, name=name, enabled=enabled, before=before, limit=limit + 1
-        )
+        rows = await list_definitions(connection, scope, name=name, enabled=enabled, before=before, limit=limit + 1)
     return page([definition_view(scope, row) for row in rows], limit, lambda view: view.id)
 
 
@@ -84,9 +90,7 @@ async def list_all(
     "/workflows/definitions/{definition_id:str}",
     **described("get_definition", "Read a definition with its document", 200, "workflows:read", errors=(404,)),
 )
-async def read(
-    request: Asked, database: Db, definition_id: FromPath[str], version: Annotated[int | None, QueryParameter(ge=1, le=2147483647)] = None
-) -> DefinitionView:
+async def read(request: Asked, database: Db, definition_id: FromPath[str], version: Wanted = None) -> DefinitionView:
     """Return a definition: its latest version, or the one named."""
     scope = request.user.scope
     number = number_of(definition_id)

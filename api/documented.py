@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import (
     OpenAPIHeader,
@@ -27,7 +26,7 @@ from api.idempotency import HEADER
 from api.problems import MEDIA_TYPE, Problem
 from api.wire import Taken
 
-SECURITY = [{"key": []}]
+SECURITY: list[dict[str, list[str]]] = [{"key": []}]
 _ALWAYS = (400, 401, 403, 500, 503)
 _WITH_BODY = (409, 413, 415, 422)
 
@@ -35,9 +34,7 @@ _TEXT = Schema(type=OpenAPIType.STRING)
 BODY_DOCUMENT = RequestBody(
     required=True,
     description="A definition; its JSON Schema is published with the documentation.",
-    content={
-        kind: OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT)) for kind in (JSON_TYPES[0], YAML_TYPES[0])
-    },
+    content={kind: OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT)) for kind in (JSON_TYPES[0], YAML_TYPES[0])},
 )
 
 
@@ -77,7 +74,7 @@ class Publishing(Acting):
         self.request_body = BODY_DOCUMENT
 
 
-def described(  # noqa: PLR0913  what a route is, in one line
+def described(
     operation_id: str,
     summary: str,
     status: int,
@@ -91,9 +88,7 @@ def described(  # noqa: PLR0913  what a route is, in one line
     acts = acts or body is not None
     documented = sorted({*_ALWAYS, *(_WITH_BODY if acts else ()), *errors})
     responses: dict[int, ResponseSpec] = {
-        code: ResponseSpec(
-            Problem, description=HTTPStatus(code).phrase, media_type=MEDIA_TYPE, generate_examples=False
-        )
+        code: ResponseSpec(Problem, description=HTTPStatus(code).phrase, media_type=MEDIA_TYPE, generate_examples=False)
         for code in documented
     }
     for code, struct in (also or {}).items():
@@ -121,9 +116,8 @@ class StrictStructs(OpenAPISchemaPlugin):
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
         """Return the schema of the struct, closed."""
-        schema = _STRUCTS.to_openapi_schema(field_definition, schema_creator)
+        others = (plugin for plugin in schema_creator.plugins if plugin is not self)
+        structs = next(plugin for plugin in others if schema_creator.plugin_supports_field(plugin, field_definition))
+        schema: Schema = structs.to_openapi_schema(field_definition, schema_creator)
         schema.additional_properties = False
         return schema
-
-
-_STRUCTS = StructSchemaPlugin()

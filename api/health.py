@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import psycopg
 from litestar import Response, get
+from litestar.openapi.datastructures import ResponseSpec
 
 from api.database import Db
 from api.problems import MEDIA_TYPE, Problem
 from api.wire import Health
 from engine.errors import SchemaError, Unavailable
 from engine.store import reachable
-from litestar.openapi.datastructures import ResponseSpec
-import psycopg
 
 
 @get("/health/live", operation_id="live", summary="The program runs", security=[{}])

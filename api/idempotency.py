@@ -1,8 +1,8 @@
 """`Idempotency-Key`: the same request sent twice acts once. PostgreSQL is the truth.
 
-The key is taken in the transaction that acts, so key and effects are committed together or not at all; a duplicate that
-comes meanwhile waits for the first. A refused request (4xx) leaves no key: corrected, it may be sent again under the same
-one. What is stored is the answer, or for a command its id: a replay then tells what became of that command.
+The key is taken in the transaction that acts, so key and effects are committed together or not at all; a duplicate
+that comes meanwhile waits for the first. A refused request (4xx) leaves no key: corrected, it may be sent again under
+the same one. What is stored is the answer, or for a command its id: a replay then tells what became of that command.
 """
 
 from __future__ import annotations

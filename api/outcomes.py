@@ -1,7 +1,7 @@
 """What became of a command: wait up to 2 s for the event that carries its id.
 
-The command is committed before; the wait holds no transaction and no connection between two looks. Whoever gives up gets
-202 and finds the outcome in history.
+The command is committed before; the wait holds no transaction and no connection between two looks. Whoever gives up
+gets 202 and finds the outcome in history.
 """
 
 from __future__ import annotations

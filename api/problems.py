@@ -15,9 +15,10 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from msgspec import Struct
 
+from engine.core.events import NewerEvent
 from engine.core.values import escape
 from engine.db import translate
-from engine.errors import Finding, NotFound, StepwellError, TooLarge, Unavailable
+from engine.errors import DefinitionBusy, Finding, NotFound, StepwellError, TooLarge, Unavailable
 from engine.observe import Observer, Trouble
 
 MEDIA_TYPE = "application/problem+json"
@@ -76,6 +77,7 @@ class Handlers:
         return {
             StepwellError: self.ours,
             psycopg.Error: self.database,
+            NewerEvent: self.newer,
             HTTPException: self.framework,
             Exception: self.unexpected,
         }
@@ -89,14 +91,23 @@ class Handlers:
     def database(self, request: Request[Any, Any, Any], error: psycopg.Error) -> Response[Problem]:
         """Answer an error of PostgreSQL by its SQLSTATE."""
         ours = translate(error)
+        if isinstance(error, psycopg.errors.LockNotAvailable):  # PostgreSQL's own words name no cause
+            ours = DefinitionBusy("another transaction holds what this request needs")
         if ours.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.unexpected(request, error)
         if isinstance(ours, Unavailable):
             self._report(request, error)
         return _noted(request, problem_of(ours, request.url.path))
 
+    def newer(self, request: Request[Any, Any, Any], error: NewerEvent) -> Response[Problem]:
+        """Answer for a process that a newer release has moved on."""
+        ours = Unavailable(f"a newer release has moved this process on: {error}", advice="Update this program.")
+        return _noted(request, problem_of(ours, request.url.path))
+
     def framework(self, request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
         """Answer an error that Litestar found: routing, parameters, size."""
+        if error.detail == "client disconnected prematurely":  # nobody reads the answer; no fault of ours
+            error = HTTPException(status_code=400)
         if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.unexpected(request, error)
         headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}

@@ -24,9 +24,7 @@ def view(row: ProcessRow) -> ProcessView:
     return ProcessView(**_common(row))
 
 
-def detail(
-    row: ProcessRow, state: State, steps: Sequence[Step], payloads: dict[int, str]
-) -> ProcessDetail:
+def detail(row: ProcessRow, state: State, steps: Sequence[Step], payloads: dict[int, str]) -> ProcessDetail:
     """Return a process with everything. `payloads`: the values that `refs_of` named, as JSON text."""
     # Row and history are read in one snapshot, but status on the row is written with its event: the state is the truth.
     common = _common(row)

@@ -59,9 +59,7 @@ _MAX_HISTORY = 1000
     "/processes",
     **described("start_process", "Start a process", 201, "workflows:execute", errors=(404,), acts=True),
 )
-async def start(
-    request: Asked, database: Db, catalogue: Kept, data: JSONBody[StartProcess]
-) -> Response[ProcessView]:
+async def start(request: Asked, database: Db, catalogue: Kept, data: JSONBody[StartProcess]) -> Response[ProcessView]:
     """Check the input against the definition, then write the process; a worker takes it from there."""
     check_value(data.input, "/input")
 
@@ -80,12 +78,11 @@ async def start(
 
 @post(
     "/processes/bulk",
-    **described("start_processes", "Start many processes of one definition", 201, "workflows:execute",
-                errors=(404,), acts=True),
+    **described(
+        "start_processes", "Start many processes of one definition", 201, "workflows:execute", errors=(404,), acts=True
+    ),
 )
-async def start_many(
-    request: Asked, database: Db, catalogue: Kept, data: JSONBody[StartProcesses]
-) -> Response[Ids]:
+async def start_many(request: Asked, database: Db, catalogue: Kept, data: JSONBody[StartProcesses]) -> Response[Ids]:
     """Check every input, then write all processes, or none where one input is refused."""
     await check_values(data.inputs, "/inputs")
 
@@ -100,7 +97,7 @@ async def start_many(
 
 
 def _start_values(request: Asked, version: Version, data: StartProcess | StartProcesses) -> dict[str, Any]:
-    """Return what both starts pass. Id and version are those whose schema was checked, whatever is published meanwhile."""
+    """Return what both starts pass: id and version whose schema was checked, whatever is published meanwhile."""
     return {
         "definition": public_id("wf", version.definition_id),
         "version": version.version,
@@ -117,6 +114,7 @@ def _start_values(request: Asked, version: Version, data: StartProcess | StartPr
 async def list_all(  # noqa: PLR0913  a list has its filters
     request: Asked,
     database: Db,
+    *,
     cursor: Cursor = None,
     limit: Limit = 50,
     status: FromQuery[ProcessStatus | None] = None,
@@ -177,10 +175,11 @@ async def read(request: Asked, database: Db, catalogue: Kept, process_id: FromPa
 
 @get(
     "/processes/{process_id:str}/history",
-    **described("get_process_history", "Read the history of a process, oldest first", 200, "workflows:read",
-                errors=(404,)),
+    **described(
+        "get_process_history", "Read the history of a process, oldest first", 200, "workflows:read", errors=(404,)
+    ),
 )
-async def history(  # noqa: PLR0913  a list has its parameters
+async def history(
     request: Asked,
     database: Db,
     process_id: FromPath[str],
@@ -212,9 +211,7 @@ def _event(row: HistoryRow, data: dict[str, Any], values: dict[int, str]) -> Eve
     for ref, name in _REFS.items():
         if data.get(ref) in values:
             data[name] = msgspec.json.decode(values[data.pop(ref)])
-    return EventView(
-        seq=row.seq, at=row.at, type=row.type, v=row.v, path=row.path, attempt=row.attempt, data=data
-    )
+    return EventView(seq=row.seq, at=row.at, type=row.type, v=row.v, path=row.path, attempt=row.attempt, data=data)
 
 
 def _seq(cursor: str | None) -> int:
@@ -227,8 +224,15 @@ def _seq(cursor: str | None) -> int:
 
 @post(
     "/processes/{process_id:str}/cancel",
-    **described("cancel_process", "Cancel a process", 200, "workflows:execute", errors=(404,), acts=True,
-                also={202: CommandView}),
+    **described(
+        "cancel_process",
+        "Cancel a process",
+        200,
+        "workflows:execute",
+        errors=(404,),
+        acts=True,
+        also={202: CommandView},
+    ),
 )
 async def cancel(
     request: Asked, database: Db, process_id: FromPath[str], data: JSONBody[Order | None] = None
@@ -239,8 +243,15 @@ async def cancel(
 
 @post(
     "/processes/{process_id:str}/retry",
-    **described("retry_process", "Retry a failed process", 200, "workflows:execute", errors=(404,), acts=True,
-                also={202: CommandView}),
+    **described(
+        "retry_process",
+        "Retry a failed process",
+        200,
+        "workflows:execute",
+        errors=(404,),
+        acts=True,
+        also={202: CommandView},
+    ),
 )
 async def retry(
     request: Asked, database: Db, process_id: FromPath[str], data: JSONBody[Order | None] = None
@@ -249,9 +260,7 @@ async def retry(
     return await _order(request, database, "retry", process_id, data or Order())
 
 
-async def _order(
-    request: Asked, database: Db, verb: str, process_id: str, data: Order
-) -> Response[CommandView]:
+async def _order(request: Asked, database: Db, verb: str, process_id: str, data: Order) -> Response[CommandView]:
     number = number_of(process_id)
 
     async def act(connection: AsyncConnection, scope: Scope) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 from litestar import Response, post
 from litestar.params import JSONBody
 
@@ -11,6 +12,7 @@ from api.database import Db
 from api.documented import described
 from api.idempotency import Answer, once, respond
 from api.wire import SendSignal, SignalView
+from engine.errors import Conflict
 from engine.store import AsyncConnection, Scope, send_signal
 
 
@@ -31,7 +33,11 @@ async def send(request: Asked, database: Db, data: JSONBody[SendSignal]) -> Resp
             "ttl_seconds": data.ttl_seconds,
             "by": signed(request.user),
         }
-        return Answer(202, SignalView(await send_signal(connection, scope, values)))
+        try:
+            return Answer(202, SignalView(await send_signal(connection, scope, values)))
+        except psycopg.errors.LockNotAvailable:
+            advice = "Wait a moment and send it again."
+            raise Conflict("a signal with the same id is being sent", pointer="/id", advice=advice) from None
 
     return respond(*await once(request, database, request.user, act))
 

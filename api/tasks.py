@@ -33,6 +33,7 @@ _Send = Callable[[AsyncConnection, Scope], Awaitable[int]]
 async def list_all(  # noqa: PLR0913  a list has its filters
     request: Asked,
     database: Db,
+    *,
     cursor: Cursor = None,
     limit: Limit = 50,
     assignee: FromQuery[str | None] = None,
@@ -92,8 +93,9 @@ def _view(row: TaskRow) -> TaskView:
 
 @post(
     "/tasks/{task:str}/complete",
-    **described("complete_task", "Complete a task", 200, "tasks:act", errors=(404,), acts=True,
-                also={202: CommandView}),
+    **described(
+        "complete_task", "Complete a task", 200, "tasks:act", errors=(404,), acts=True, also={202: CommandView}
+    ),
 )
 async def complete(
     request: Asked, database: Db, task: FromPath[str], data: JSONBody[CompleteTask]
@@ -110,8 +112,7 @@ async def complete(
 
 @post(
     "/tasks/{task:str}/reject",
-    **described("reject_task", "Reject a task", 200, "tasks:act", errors=(404,), acts=True,
-                also={202: CommandView}),
+    **described("reject_task", "Reject a task", 200, "tasks:act", errors=(404,), acts=True, also={202: CommandView}),
 )
 async def reject(
     request: Asked, database: Db, task: FromPath[str], data: JSONBody[RejectTask]

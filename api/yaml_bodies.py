@@ -1,7 +1,7 @@
 """YAML as another way to write JSON: definitions are often kept in it.
 
-Only what JSON can say is read: no dates, no `yes`/`no`, no merge keys (a chain of them doubles with every link), no tags
-that make other things. Depth is counted on the flat stream of events before anything recursive runs.
+Only what JSON can say is read: no dates, no `yes`/`no`, no merge keys (a chain of them doubles with every link), no
+tags that make other things. Depth is counted on the flat stream of events before anything recursive runs.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ turns it into one of ours with `engine.db.translate`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,7 +33,7 @@ _json = msgspec.json.Encoder().encode
 
 
 class Scope(Struct, frozen=True):
-    """One tenant × environment: ids for the database, names for people."""
+    """One environment of one tenant: ids for the database, names for people."""
 
     tenant_id: int
     environment_id: int
@@ -228,22 +228,30 @@ async def get_process_row(connection: AsyncConnection, _scope: Scope, process_id
     return ProcessRow(*row) if row else None
 
 
-async def load_process(connection: AsyncConnection, _scope: Scope, process_id: int) -> tuple[ProcessRow, State] | None:
+async def load_process(connection: AsyncConnection, scope: Scope, process_id: int) -> tuple[ProcessRow, State] | None:
     """Return row and state: the snapshot and the history since, folded. Raises NewerEvent."""
     row = await _row(connection, "process.get", {"id": process_id})
     if row is None:
         return None
     *narrow, snapshot, history = row
-    state = msgspec.json.decode(snapshot, type=State) if snapshot else State()
+    try:
+        state = msgspec.json.decode(snapshot, type=State) if snapshot else State()
+    except msgspec.ValidationError:  # written by another release: the history says the same
+        rows = await read_history(connection, scope, process_id, 0, 1_000_000)
+        return ProcessRow(*narrow), fold(_event(r.seq, r.at, r.type, r.v, r.path, r.attempt, r.data) for r in rows)
     return ProcessRow(*narrow), fold(_events(history), state)
 
 
-def _events(history: str | None) -> list[Event]:
-    rows = _TAIL.decode(history) if history else []
-    return [
-        Event(seq=seq, at=at, type=type_, body=decode_body(type_, v, bytes(data)), path=path, attempt=attempt, v=v)
-        for seq, at, type_, v, path, attempt, data in rows
-    ]
+def _events(history: str | None) -> Iterator[Event]:
+    for seq, at, type_, v, path, attempt, data in _TAIL.decode(history) if history else ():
+        yield _event(seq, at, type_, v, path, attempt, bytes(data))
+
+
+def _event(
+    seq: int, at: datetime, type_: str, v: int, path: str | None, attempt: int | None, data: bytes | str
+) -> Event:
+    body = decode_body(type_, v, data)
+    return Event(seq=seq, at=at, type=type_, body=body, path=path, attempt=attempt, v=v)
 
 
 _TAIL = msgspec.json.Decoder(list[tuple[int, datetime, str, int, str | None, int | None, msgspec.Raw]])
@@ -294,7 +302,7 @@ async def read_payloads(
     if not numbers:
         return {}
     values = {"id": process_id, "numbers": sorted(numbers)}
-    return {n: body for n, body in await _rows(connection, "process.payloads", values)}
+    return dict(await _rows(connection, "process.payloads", values))
 
 
 async def last_seq(connection: AsyncConnection, _scope: Scope, process_id: int) -> int:

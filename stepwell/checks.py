@@ -176,7 +176,10 @@ def transactions(connection: db.Connection) -> Iterator[Finding]:
     for name, age in slots:
         advice = "Drop it if its reader is gone."
         yield Finding("transactions", HINT, f"the replication slot {name} is {age} transactions behind", advice)
-    if not rows and not slots:
+    if one(connection, "doctor.sees_all") == (False,):
+        advice = f"As superuser: grant pg_read_all_stats to {connection.info.user};"
+        yield Finding("transactions", HINT, "those of other logins are invisible to this one", advice)
+    elif not rows and not slots:
         yield Finding("transactions", OK, f"none open for more than {TRANSACTION_SECONDS} s")
 
 

@@ -106,7 +106,7 @@ class Watch:
         for child in self._world.family.children:
             killed = self.kill is not None and child is self.kill.worker
             if not killed and (code := child.exit_code) is not None:
-                raise OperatorError(f"{child.name} {ended(code)}:\n{child.tail()}", advice="Report it.")
+                raise OperatorError(f"{child.name} {ended(code)}:\n{child.complaints()}", advice="Report it.")
 
     def _half_way(self, over: int) -> bool:
         """Tell whether half of the calls have been made: then most is in flight. At the latest when half has ended."""

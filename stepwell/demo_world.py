@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -88,9 +87,7 @@ def _populate(
 ) -> World:
     """Start partner, API and workers; wait until all answer."""
     calls = settings.data_dir / "partner-calls.jsonl"
-    # Not through `stepwell`: it is somebody else's program.
-    command = [sys.executable, "-P", "-m", "stepwell.partner", "--log", str(calls), *partner_options]
-    partner = family.add("partner", command, {})
+    partner = family.add("partner", up.partner_command(settings.data_dir, 0, *partner_options), {})
     port = up.free_port(None)
     api_environment = {"STEPWELL_DATABASE_URL": made.api_url, "STEPWELL_DATA_DIR": str(settings.data_dir)}
     family.add("api", own_command("api", "--host", up.HOST, "--port", str(port)), api_environment)
@@ -114,12 +111,12 @@ def _partner_url(partner: Child) -> str:
     """Wait for the line in which the partner says where it is."""
     deadline = time.monotonic() + PARTNER_S
     while time.monotonic() < deadline and partner.exit_code is None:
-        with contextlib.suppress(msgspec.DecodeError, KeyError, httpx.TransportError):
-            url: str = msgspec.json.decode(partner.tail(1))["url"]
+        with contextlib.suppress(IndexError, msgspec.DecodeError, httpx.TransportError):
+            url: str = msgspec.json.decode(partner.said()[0])["url"]
             httpx.get(f"{url}/_calls", timeout=2.0, trust_env=False)
             return url
         time.sleep(0.05)
-    raise OperatorError(f"the partner did not start:\n{partner.tail()}", advice=f"Its log: {partner.log}")
+    raise OperatorError(f"the partner did not start:\n{partner.complaints()}", advice=f"Its log: {partner.log}")
 
 
 def kill(child: Child) -> None:

@@ -60,13 +60,13 @@ def data_dir(path: Path) -> Path:
 
 def _refuse_others(opened: db.Connection) -> None:
     """Raise OperatorError unless this login may own the schema and make roles."""
-    me, database, superuser, createrole, owns, version = one(opened, "admin.myself")
+    me, database, superuser, createrole, may_own, version = one(opened, "admin.myself")
     if version < 150000 or version >= 190000:
         raise OperatorError(
             f"PostgreSQL {version // 10000} is not supported", advice="Use PostgreSQL 15, 16, 17 or 18."
         )
-    if not (superuser or (createrole and owns)):
+    if not (superuser or (createrole and may_own)):
         raise OperatorError(
-            f"the login '{me}' is not the owner of the database '{database}' or may not make roles",
+            f"the login '{me}' is not the owner of the schema in '{database}', or may not make roles",
             advice=f"As superuser: alter role {me} createrole; alter database {database} owner to {me};",
         )

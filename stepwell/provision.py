@@ -50,6 +50,7 @@ def database_of_our_own(superuser_url: str, kept: Connection | None = None, dbna
             _utter(connection, "admin.create_owner_text", **values)
         elif kept is None:
             _utter(connection, "admin.set_password_text", **values)
+        _utter(connection, "admin.grant_text", name=OWNER, group="pg_read_all_stats")  # doctor looks at sessions
         if maybe(connection, "admin.database", name=dbname) is None:
             _utter(connection, "admin.create_database_text", name=dbname, owner=OWNER)
     return login_url(superuser_url, OWNER, password, dbname)

@@ -23,6 +23,8 @@ PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0)  # before the next start, by deaths in a r
 STEADY_S = 20.0  # a child that lived this long starts afresh in PAUSES_S
 LOG_BYTES = 20_000_000  # a longer log is put aside at the next start
 TAIL_LINES = 8
+TAIL_BYTES = 50_000
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last when its terminal is closed
 
 # Not handed on: a child has a login of its own and no business with the owner's.
 WITHHELD = ("STEPWELL_OWNER_DATABASE_URL", "STEPWELL_BOOTSTRAP_API_KEY", "STEPWELL_API_KEY", "STEPWELL_URL")
@@ -89,12 +91,17 @@ class Child:
             return False
         return True
 
-    def tail(self, lines: int = TAIL_LINES) -> str:
+    def said(self) -> list[str]:
         """Return the last lines it wrote since its last start."""
         with contextlib.suppress(OSError), self.log.open("rb") as file:
-            file.seek(max(self._log_start, self.log.stat().st_size - 20_000))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
-        return ""
+            file.seek(max(self._log_start, self.log.stat().st_size - TAIL_BYTES))
+            return file.read().decode(errors="replace").splitlines()
+        return []
+
+    def complaints(self) -> str:
+        """Return the last of those lines that tell of trouble: errors of its JSON log, and what is no log line."""
+        told = [line for line in self.said() if not line.startswith('{"') or '"level":"error"' in line]
+        return "\n".join(told[-TAIL_LINES:])
 
     def tend(self) -> int | None:
         """Start it again when it is due; return its exit code if it has just been found dead, else None."""
@@ -154,12 +161,12 @@ class Family:
 
 
 class Stop(threading.Event):
-    """Set by the first SIGINT or SIGTERM. The second one raises KeyboardInterrupt: somebody is in a hurry."""
+    """Set by the first SIGINT, SIGTERM or SIGHUP. The second one raises KeyboardInterrupt: somebody is in a hurry."""
 
     @contextlib.contextmanager
     def on_signals(self) -> Iterator[Self]:
         """Listen to signals inside the block."""
-        before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._heard) for number in NUMBERS}
         try:
             yield self
         finally:

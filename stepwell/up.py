@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from pathlib import Path
 import click
 import httpx
 import msgspec
+from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 
@@ -31,17 +33,27 @@ from stepwell.supervise import Child, Family, Stop, ended, own_command
 
 HOST = "127.0.0.1"
 PORT = 8080
+PARTNER_PORT = 8090  # as in examples/data/one-*.json
 READY_S = 30.0
 LOOK_S = 0.2
 DRAIN_S = 3.0  # whoever presses Ctrl-C wants an end; what is cut off here is rescued at the next start
 GRACE_S = 5.0
 
 
+class Plan(Struct, frozen=True):
+    """What is asked for."""
+
+    port: int
+    workers: int
+    partner: bool
+
+
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), help=f"Port of the API.  [default: {PORT}, if free]")
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Data folder.  [default: .stepwell]")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")
-def up(port: int | None, data_dir: Path | None, workers: int) -> None:
+@click.option("--partner", is_flag=True, help="Run the service that the examples call, too, and allow calls to it.")
+def up(port: int | None, data_dir: Path | None, workers: int, partner: bool) -> None:
     """Run everything in one terminal: PostgreSQL (embedded, unless one is set), the API and workers.
 
     Ctrl-C stops it; the data stays in the data folder. Commands run in the same folder need no --url and no --key.
@@ -52,37 +64,30 @@ def up(port: int | None, data_dir: Path | None, workers: int) -> None:
     console = Console(highlight=False, soft_wrap=True)
     with only_one(folder), Stop().on_signals() as stop:
         try:
-            run(chosen, free_port(port), workers, console, stop)
+            run(chosen, Plan(free_port(port), workers, partner), console, stop)
         except OperatorError:
             if not stop.is_set():  # else Ctrl-C reached a program of PostgreSQL's as well, and it is all the same
                 raise
     console.print("Stopped. The data stays.")
 
 
-def run(chosen: Settings, port: int, workers: int, console: Console, stop: Stop) -> None:
+def run(chosen: Settings, plan: Plan, console: Console, stop: Stop) -> None:
     """Start everything, look after it until `stop`, stop everything."""
     with database(chosen) as (server, made):
         if stop.is_set():
             return
         with Family(chosen.data_dir / "logs", GRACE_S) as family:
-            url = f"http://{HOST}:{port}"
-            start(family, made, chosen, port, workers)
+            url = f"http://{HOST}:{plan.port}"
+            start(family, made, chosen, plan)
             wait_ready(family, url, stop)
-            if not stop.is_set():
-                serve(chosen, msgspec.structs.replace(made, url=url, pid=os.getpid()), family, server, console, stop)
-            console.print("Stopping …")
-
-
-def serve(
-    chosen: Settings, made: Connection, family: Family, server: EmbeddedServer | None, console: Console, stop: Stop
-) -> None:
-    """Say where everything is and look after it until `stop`; the connection file tells as long as it is true."""
-    connection.write(chosen.data_dir, made)
-    try:
-        welcome(console, chosen, made, len(family.children) - 1, embedded=server is not None)
-        look_after(family, server, console, stop)
-    finally:
-        connection.write(chosen.data_dir, msgspec.structs.replace(made, url=None, pid=None))
+            made = msgspec.structs.replace(made, url=url, pid=os.getpid())  # noqa: PLW2901 - now it is true
+            connection.write(chosen.data_dir, made)
+            try:
+                welcome(console, chosen, made, plan, embedded=server is not None)
+                look_after(family, server, console, stop)
+            finally:
+                console.print("Stopping …")
+                connection.write(chosen.data_dir, msgspec.structs.replace(made, url=None, pid=None))
 
 
 @contextlib.contextmanager
@@ -105,17 +110,27 @@ def same_place(one: str, other: str) -> bool:
     return all(str(first.get(name, "")) == str(second.get(name, "")) for name in names)
 
 
-def start(family: Family, made: Connection, chosen: Settings, port: int, workers: int) -> None:
+def start(family: Family, made: Connection, chosen: Settings, plan: Plan) -> None:
     """Start API and workers, each with its own login."""
     common = {
         "STEPWELL_DATA_DIR": str(chosen.data_dir),
         "STEPWELL_DRAIN_SECONDS": str(min(chosen.drain_seconds, DRAIN_S)),
     }
-    command = own_command("api", "--host", HOST, "--port", str(port))
+    command = own_command("api", "--host", HOST, "--port", str(plan.port))
     family.add("api", command, {**common, "STEPWELL_DATABASE_URL": made.api_url})
-    for number in range(1, workers + 1):
-        environment = {**common, "STEPWELL_DATABASE_URL": made.worker_url}
-        family.add(f"worker-{number}", own_command("worker"), environment)
+    common["STEPWELL_DATABASE_URL"] = made.worker_url
+    if plan.partner:
+        family.add("partner", partner_command(chosen.data_dir, PARTNER_PORT), {})
+        allowed = (*map(str, chosen.http_allowed_networks), f"{HOST}/32")
+        common["STEPWELL_HTTP_ALLOWED_NETWORKS"] = ",".join(allowed)
+    for number in range(1, plan.workers + 1):
+        family.add(f"worker-{number}", own_command("worker"), common)
+
+
+def partner_command(folder: Path, port: int, *options: str) -> list[str]:
+    """Return the command of the examples' partner. Not by our own program: it stands for somebody else's."""
+    log = folder / "partner-calls.jsonl"
+    return [sys.executable, "-P", "-m", "stepwell.partner", "--port", str(port), "--log", str(log), *options]
 
 
 def wait_ready(family: Family, url: str, stop: Stop) -> None:
@@ -125,7 +140,9 @@ def wait_ready(family: Family, url: str, stop: Stop) -> None:
         while not stop.is_set():
             for child in family.children:
                 if (code := child.exit_code) is not None:
-                    raise OperatorError(f"{child.name} {ended(code)}:\n{child.tail()}", advice=f"Its log: {child.log}")
+                    raise OperatorError(
+                        f"{child.name} {ended(code)}:\n{child.complaints()}", advice=f"Its log: {child.log}"
+                    )
             with contextlib.suppress(httpx.TransportError):
                 if http.get("/health/ready").status_code == 200:
                     return
@@ -139,10 +156,9 @@ def look_after(family: Family, server: EmbeddedServer | None, console: Console, 
     """Start again what dies, until `stop`."""
 
     def died(child: Child, code: int) -> None:
-        console.print(
-            f"{child.name} {ended(code)}; starting it again. The end of {child.log}:", style="red", markup=False
-        )
-        console.print(child.tail() or "(empty)", markup=False)
+        console.print(f"{child.name} {ended(code)}; starting it again. Its log: {child.log}", style="red", markup=False)
+        if said := child.complaints():
+            console.print(said, markup=False)
 
     while not stop.wait(LOOK_S):
         if server is not None and server.pid() is None:
@@ -151,22 +167,27 @@ def look_after(family: Family, server: EmbeddedServer | None, console: Console, 
         family.tend(died)
 
 
-def welcome(console: Console, chosen: Settings, made: Connection, workers: int, *, embedded: bool) -> None:
+def welcome(console: Console, chosen: Settings, made: Connection, plan: Plan, *, embedded: bool) -> None:
     """Say where everything is and what to do next."""
     where = f"embedded PostgreSQL in {chosen.data_dir}" if embedded else mask_url(made.owner_url)
     lines = {
         "api": made.url,
         "key": made.key,
         "database": where,
-        "workers": str(workers),
+        "workers": str(plan.workers),
         "logs": str(chosen.data_dir / "logs"),
     }
     console.print(f"Stepwell {version('stepwell')} runs.", style="bold green")
     for name, value in lines.items():
         console.print(f"  {name:<10}{value}", markup=False)
-    console.print("Try, in another terminal in this folder (it finds URL and key by itself):")
-    console.print("  stepwell definition apply examples/order-fulfilment.yaml")
-    console.print("  stepwell process start order-fulfilment --input examples/data/one-order.json")
+    if plan.partner:
+        console.print(f"  partner   http://{HOST}:{PARTNER_PORT}, fails now and then as services do", markup=False)
+    console.print("Try, in another terminal in this folder (URL and key are found by themselves):")
+    console.print("  stepwell definition apply examples/customer-onboarding.yaml")
+    console.print("  stepwell process start customer-onboarding --input examples/data/one-customer.json")
+    if not plan.partner and not chosen.http_allowed_networks:
+        console.print("The service it calls comes with 'stepwell up --partner'; calls to private addresses are refused")
+        console.print("unless STEPWELL_HTTP_ALLOWED_NETWORKS allows them.")
     console.print("Ctrl-C stops everything.")
 
 

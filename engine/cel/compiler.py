@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 MAX_TESTS = 200  # leaves of one condition
 
-_SHAPE = (
-    'Write {"all": [...]}, {"any": [...]}, {"not": ...} or {"field": ..., "operator": ..., "value": ...}.'
-)
+_SHAPE = 'Write {"all": [...]}, {"any": [...]}, {"not": ...} or {"field": ..., "operator": ..., "value": ...}.'
 
 
 def compile_expression(source: str, pointer: str = "", roots: frozenset[str] = ROOTS) -> Expression:
@@ -152,9 +150,7 @@ class Compiler:
     def _not(self, tests: list[Test], pointer: str) -> Test:
         # Of several, "not all" and "none" are both what somebody would expect.
         if len(tests) != 1:
-            self._fault(
-                "not takes one condition", pointer, 'Put several into {"all": [...]} or {"any": [...]}.'
-            )
+            self._fault("not takes one condition", pointer, 'Put several into {"all": [...]} or {"any": [...]}.')
             return _false
         return conditions.negation(tests[0])
 
@@ -188,9 +184,7 @@ class Compiler:
     def _unary(self, operator: str, field: Expression | None, source: dict[str, Any], pointer: str) -> Test:
         wanted = source.get("value", True)
         if not isinstance(wanted, bool):
-            self._fault(
-                f"the value of {operator} can only be true or false", f"{pointer}/value", "Leave it out."
-            )
+            self._fault(f"the value of {operator} can only be true or false", f"{pointer}/value", "Leave it out.")
             return _false
         if field is None:
             return _false
@@ -232,9 +226,7 @@ class Compiler:
         for key in source:
             if key not in known:
                 where = f"{pointer}/{_escape(key)}"
-                self._fault(
-                    f"unknown field {key[:40]!r} in a condition", where, _SHAPE + _nearest(key, known)
-                )
+                self._fault(f"unknown field {key[:40]!r} in a condition", where, _SHAPE + _nearest(key, known))
 
 
 _false: Test = conditions.constant(False)

@@ -145,9 +145,7 @@ def parse_path(source: str, roots: frozenset[str] = ROOTS, pointer: str = "", of
     offset += begin
     found = _NAME.match(text)
     if not found:
-        raise InvalidExpression(
-            f"expected a reference such as input.name, found {_shown(text)}", pointer, offset
-        )
+        raise InvalidExpression(f"expected a reference such as input.name, found {_shown(text)}", pointer, offset)
     root = found.group()
     if root not in roots:
         raise InvalidExpression(

@@ -117,17 +117,13 @@ def _check_orders(placed: Placed, graph: Graph, findings: Findings) -> None:
         for pointer, step in placed:
             if step.order is None:
                 advice = "Give an order to every step or to none."
-                findings.add(
-                    pointer, f"step {step.id!r} has no order, but others have", advice, code="order_missing"
-                )
+                findings.add(pointer, f"step {step.id!r} has no order, but others have", advice, code="order_missing")
     places = {step.id: place for place, step in enumerate(graphs.sequence([s for _, s in placed]))}
     for pointer, step in placed:
         _check_against_order(pointer, step, graph, places, findings)
 
 
-def _check_against_order(
-    pointer: str, step: Step, graph: Graph, places: dict[str, int], findings: Findings
-) -> None:
+def _check_against_order(pointer: str, step: Step, graph: Graph, places: dict[str, int], findings: Findings) -> None:
     mine = places.get(step.id)
     for edge in graph.edges[step.id] if mine is not None else ():
         other = places.get(edge.before)
@@ -218,9 +214,7 @@ def _check_http(pointer: str, config: HttpConfig, findings: Findings) -> None:
         findings.add(f"{pointer}/url", message, "Write the whole address.", code="url_invalid")
     elif _USERINFO.match(config.url):
         advice = "Send an Authorization header with ${secrets.NAME}."
-        findings.add(
-            f"{pointer}/url", "credentials in an address are stored in clear", advice, "literal_secret"
-        )
+        findings.add(f"{pointer}/url", "credentials in an address are stored in clear", advice, "literal_secret")
     seen: set[str] = set()
     for name, value in config.headers.items():
         _check_header(f"{pointer}/headers/{escape(name)}", name, value, seen, findings)
@@ -233,9 +227,7 @@ def _check_header(where: str, name: str, value: str, seen: set[str], findings: F
     elif low in seen:
         findings.add(where, f"the header {name} is there twice", code="duplicate")
     elif low in _OURS:
-        findings.add(
-            where, f"the header {name} is set by the engine", "Leave it out.", code="header_reserved"
-        )
+        findings.add(where, f"the header {name} is set by the engine", "Leave it out.", code="header_reserved")
     elif low in _GUARDED and not _GUARDED[low].fullmatch(value.strip()):
         advice = 'Write a reference, for example "Bearer ${secrets.SHOP_TOKEN}".'
         findings.add(where, f"a literal {name} header is not allowed", advice, code="literal_secret")
@@ -253,9 +245,7 @@ def _check_wait(pointer: str, config: WaitConfig, findings: Findings) -> None:
     if len(ways) != 1:
         found = f"found {' and '.join(ways)}" if ways else "found none"
         advice = "Use separate steps to wait for several things."
-        findings.add(
-            pointer, f"exactly one of signal, seconds and until is needed, {found}", advice, "wait_unclear"
-        )
+        findings.add(pointer, f"exactly one of signal, seconds and until is needed, {found}", advice, "wait_unclear")
     if config.correlation_key is not None and config.signal is None:
         findings.add(f"{pointer}/correlation_key", "a correlation key needs a signal", code="wait_unclear")
     if isinstance(config.seconds, str) and "${" not in config.seconds:

@@ -64,9 +64,7 @@ def compile_definition(definition: Definition) -> Plan:
     """Compile what `parse_definition` has passed. Raises InvalidExpression or SchemaFault for the rest."""
     graph = graphs.build(definition.steps)
     after = graphs.dependants(graph)
-    steps = {
-        step.id: _step(definition, step, index, graph, after) for index, step in enumerate(definition.steps)
-    }
+    steps = {step.id: _step(definition, step, index, graph, after) for index, step in enumerate(definition.steps)}
     order = tuple(graphs.order(graph))
     compiler = Compiler()
     output = compiler.template(definition.output, "/output")
@@ -83,9 +81,7 @@ def compile_definition(definition: Definition) -> Plan:
     )
 
 
-def _step(
-    definition: Definition, step: Step, index: int, graph: Graph, after: dict[str, tuple[str, ...]]
-) -> StepPlan:
+def _step(definition: Definition, step: Step, index: int, graph: Graph, after: dict[str, tuple[str, ...]]) -> StepPlan:
     compiler = Compiler(HTTP_ROOTS if step.type == "http" else ROOTS)
     author = Author(compiler, f"/steps/{index}/config")
     program = compile_config(step.config, author)

@@ -145,7 +145,8 @@ def _expired(draft: Draft) -> bool:
     if deadline is None or deadline > draft.at:
         return False
     message = f"the process took longer than {draft.plan.timeout_seconds} seconds"
-    fail_process(draft, Failure(Category.TIMEOUT, "process_timeout", message))
+    advice = "Retry the process, or give the definition a longer timeout_seconds."
+    fail_process(draft, Failure(Category.TIMEOUT, "process_timeout", message, advice=advice))
     return True
 
 
@@ -166,9 +167,7 @@ def _attempt(draft: Draft, path: str, activity: Activity, *, lost: bool = False)
     """
     deadline = later(draft.at, draft.step(path).timeout_seconds)
     attempt = activity.attempt + 1
-    draft.move(
-        ActivityStarted, path, ActivityStatus.RUNNING, attempt=attempt, deadline_at=deadline, lost=lost
-    )
+    draft.move(ActivityStarted, path, ActivityStatus.RUNNING, attempt=attempt, deadline_at=deadline, lost=lost)
 
 
 def _end_wait(draft: Draft, path: str, activity: Activity, wait: Wait) -> None:
@@ -185,4 +184,5 @@ def _end_wait(draft: Draft, path: str, activity: Activity, wait: Wait) -> None:
 
 
 def _timeout(code: str, message: str, draft: Draft, path: str) -> Failure:
-    return Failure(Category.TIMEOUT, code, message, draft.step(path).id)
+    advice = "Retry the process, or give the step more time in its definition."
+    return Failure(Category.TIMEOUT, code, message, draft.step(path).id, advice=advice)

@@ -127,9 +127,7 @@ def _config(kind: str, found: Any) -> Config:
     if shape is None or not isinstance(found, dict):
         return TransformConfig(mapping={})
     if shape is DecisionConfig:
-        branches = tuple(
-            Branch(b["when"], b.get("then", ())) for b in found.get("branches", ()) if "when" in b
-        )
+        branches = tuple(Branch(b["when"], b.get("then", ())) for b in found.get("branches", ()) if "when" in b)
         return DecisionConfig(branches=branches, fallback=found.get("fallback", ()))
     if shape is HttpConfig:
         found = _http(found)

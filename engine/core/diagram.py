@@ -41,9 +41,7 @@ def document() -> str:
     return _HEAD + _PROCESS + process + _ACTIVITY + activity
 
 
-def _diagram(
-    moves: tuple[Move, ...], first: str, last: frozenset[ProcessStatus] | frozenset[ActivityStatus]
-) -> str:
+def _diagram(moves: tuple[Move, ...], first: str, last: frozenset[ProcessStatus] | frozenset[ActivityStatus]) -> str:
     lines = ["", "```mermaid", "stateDiagram-v2", f"    [*] --> {first}"]
     lines += [f"    {move.before} --> {move.after}" for move in moves]
     lines += [f"    {state} --> [*]" for state in sorted(last)]

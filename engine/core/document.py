@@ -154,9 +154,7 @@ class Definition(Struct, frozen=True):
     input_schema: Any = None
     output: Any = None
     metadata: Any = None
-    declared: dict[
-        str, Any
-    ] = {}  # id, version, … as the document says; the caller compares them with the truth
+    declared: dict[str, Any] = {}  # id, version, … as the document says; the caller compares them with the truth
 
 
 _TIMEOUT = Number(0, TEN_YEARS, above=True)
@@ -189,7 +187,7 @@ _TRIGGER = Record(
     required=("type",),
 )
 
-_STATUS = Number(100, 599, whole=True)
+_STATUS = Number(200, 599, whole=True)
 
 CONFIGS: dict[str, Record] = {
     "http": Record(

@@ -173,9 +173,7 @@ TYPES = {body: name for name, body in BODIES.items()}
 RESERVED_PREFIXES = ("process.", "activity.", "task.", "command.")
 
 VERSIONS: dict[str, int] = {}  # type → newest version read here; absent = 1
-UPCASTERS: dict[
-    tuple[str, int], Callable[[Any], Any]
-] = {}  # (type, from version) → pure function on the decoded JSON
+UPCASTERS: dict[tuple[str, int], Callable[[Any], Any]] = {}  # (type, from version) → pure function on the decoded JSON
 
 _ENCODER = msgspec.json.Encoder()
 _DECODERS = {name: msgspec.json.Decoder(body) for name, body in BODIES.items()}

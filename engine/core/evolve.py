@@ -76,9 +76,7 @@ def _apply(  # noqa: C901, PLR0912  one flat case per type of event; splitting i
                 fields["signals"] = (*state.signals, body.signal_id)
         case ActivityStarted():
             path = cast("str", event.path)
-            activities[path] = _run(
-                activities.get(path), path, event.attempt or 1, event.at, body.deadline_at
-            )
+            activities[path] = _run(activities.get(path), path, event.attempt or 1, event.at, body.deadline_at)
         case ActivityFailed():
             _fail(event, body, activities)
         case ActivityWaiting():
@@ -130,9 +128,7 @@ def _begin(activities: dict[str, Activity], body: Body, at: datetime) -> None:
 
 def _run(old: Activity | None, path: str, attempt: int, at: datetime, deadline: datetime | None) -> Activity:
     if old is None:
-        return Activity(
-            path=path, status=_RUNNING, attempt=attempt, started_at=at, attempt_at=at, deadline_at=deadline
-        )
+        return Activity(path=path, status=_RUNNING, attempt=attempt, started_at=at, attempt_at=at, deadline_at=deadline)
     return Activity(
         path=path,
         status=_RUNNING,
@@ -184,9 +180,7 @@ def _wait(
 ) -> None:
     path = cast("str", event.path)
     old = activities.get(path) or Activity(path=path, status=_RUNNING)
-    activities[path] = _replace(
-        old, status=_WAITING, wait=body.wait, due_at=due, deadline_at=body.deadline_at
-    )
+    activities[path] = _replace(old, status=_WAITING, wait=body.wait, due_at=due, deadline_at=body.deadline_at)
 
 
 def _create(event: Event, body: ProcessCreated, fields: dict[str, Any]) -> None:

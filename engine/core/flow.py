@@ -235,11 +235,13 @@ def complete_process(draft: Draft) -> None:
 def expression_failed(fault: EvaluationError, step_id: str | None, where: str) -> Failure:
     """Return the failure for an expression that could not be evaluated."""
     details = {"where": where, "path": fault.path, "position": fault.position}
-    failure = Failure(Category.VALIDATION, "expression_failed", fault.message, step_id, details)
+    advice = "Compare the expression with the values it reads; publish a corrected version for new processes."
+    failure = Failure(Category.VALIDATION, "expression_failed", fault.message, step_id, details, advice)
     return clean(failure)
 
 
 def inadmissible(fault: Inadmissible, step_id: str | None) -> Failure:
     """Return the failure for an output that cannot be stored."""
     details = {"pointer": fault.pointer}
-    return Failure(Category.VALIDATION, f"output_{fault.code}", fault.message, step_id, details)
+    advice = "Hand on only what later steps need, and keep large content elsewhere."
+    return Failure(Category.VALIDATION, f"output_{fault.code}", fault.message, step_id, details, advice)

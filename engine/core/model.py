@@ -136,9 +136,7 @@ PAYLOAD_BYTES = (
     8192  # values above go to `payload` (design section 3: one 250 KB value per event made loads 300x slower)
 )
 
-SETTLED = frozenset(
-    {ActivityStatus.COMPLETED, ActivityStatus.FAILED, ActivityStatus.SKIPPED, ActivityStatus.CANCELLED}
-)
+SETTLED = frozenset({ActivityStatus.COMPLETED, ActivityStatus.FAILED, ActivityStatus.SKIPPED, ActivityStatus.CANCELLED})
 TERMINAL = frozenset({ProcessStatus.COMPLETED, ProcessStatus.FAILED, ProcessStatus.CANCELLED})
 
 

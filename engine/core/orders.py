@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from engine.core.commands import Cancel, CompleteTask, Mail, RejectTask, Retry, Signal
-from engine.core.draft import Draft, Mark
+from engine.core.draft import Draft, Mark, clean
 from engine.core.events import CommandRejected, ProcessRetried
 from engine.core.flow import Flow, cancel_process, complete, fail, fail_process
 from engine.core.model import (
@@ -58,9 +58,7 @@ def _reject(draft: Draft, mark: Mark, order: Orders, code: str, message: str, po
 def _retry(draft: Draft, mark: Mark, order: Retry) -> None:
     state = draft.state
     if state.status is not ProcessStatus.FAILED:
-        _reject(
-            draft, mark, order, "not_failed", f"only a FAILED process is retried; this one is {state.status}"
-        )
+        _reject(draft, mark, order, "not_failed", f"only a FAILED process is retried; this one is {state.status}")
         return
     deadline = later(draft.at, draft.plan.timeout_seconds)
     fault = None if state.started_at else input_fault(draft)
@@ -71,9 +69,7 @@ def _retry(draft: Draft, mark: Mark, order: Retry) -> None:
     resets = tuple(path for path, activity in state.activities.items() if _again(activity))
     flow = Flow(draft, {path: _reset(state.activities[path]) for path in resets})
     flow.look(draft.plan.order)
-    draft.turn(
-        ProcessRetried, ProcessStatus.IN_PROGRESS, mark, resets=resets, deadline_at=deadline, **flow.result()
-    )
+    draft.turn(ProcessRetried, ProcessStatus.IN_PROGRESS, mark, resets=resets, deadline_at=deadline, **flow.result())
 
 
 def _again(activity: Activity) -> bool:
@@ -144,8 +140,9 @@ def _reject_task(draft: Draft, mark: Mark, order: RejectTask) -> None:
         details = {"by": order.by, "reason": order.reason}
         message = f"{order.by} rejected the task" + (f": {order.reason}" if order.reason else "")
         step_id = draft.step(order.path).id
-        error = Failure(Category.EXECUTION, "task_rejected", message[:2000], step_id, details)
-        fail(draft, order.path, error, mark)
+        advice = "Retry the process to ask again; on_reject: continue lets it decide by the outcome."
+        error = Failure(Category.EXECUTION, "task_rejected", message, step_id, details, advice)
+        fail(draft, order.path, clean(error), mark)
         return
     try:
         output = _wrapped({"outcome": "rejected", "by": order.by, "reason": order.reason})

@@ -106,9 +106,7 @@ def _shortened(inputs: dict[str, Any]) -> dict[str, Any]:
 
 def _announce(draft: Draft, path: str, program: EventProgram) -> None:
     payload = admit(program.payload.evaluate(draft.scope()))
-    stored = {
-        name.replace("output", "payload"): v for name, v in draft.store(payload.value, payload.size).items()
-    }
+    stored = {name.replace("output", "payload"): v for name, v in draft.store(payload.value, payload.size).items()}
     draft.emit(CustomerEvent, path, name=program.name, **stored)
     output = admit({"name": program.name})
     complete(draft, path, output.value, output.size)

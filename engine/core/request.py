@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 
-def http_request(
-    plan: Plan, state: State, path: str, inputs: Inputs, secrets: Mapping[str, str]
-) -> dict[str, Any]:
+def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: Mapping[str, str]) -> dict[str, Any]:
     """Return {method, url, query, headers, body?, expect_status, timeout_seconds, max_response_bytes}.
 
     `query` maps names to texts or lists of texts, `headers` names to texts; null values are left out. `body`

@@ -16,17 +16,13 @@ from engine.core.values import escape
 MAX_NODES = 5_000
 MAX_DEPTH = 40
 MAX_PATTERN = 1000
-_PATTERNS = RegexOptions(
-    size_limit=1 << 20, dfa_size_limit=1 << 20
-)  # bytes; nested repetitions hit the first
+_PATTERNS = RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)  # bytes; nested repetitions hit the first
 
 
 class SchemaFault(Exception):
     """The schema cannot be used. `pointer` is relative to the schema."""
 
-    def __init__(
-        self, message: str, pointer: str = "", advice: str = "", code: str = "schema_invalid"
-    ) -> None:
+    def __init__(self, message: str, pointer: str = "", advice: str = "", code: str = "schema_invalid") -> None:
         super().__init__(message)
         self.message = message
         self.pointer = pointer
@@ -118,9 +114,7 @@ class _Unfolding:
         if reference in self.known:
             return self.known[reference]
         if reference in self.open:
-            raise SchemaFault(
-                "the schema refers to itself", pointer, "Describe a fixed depth.", "recursive_schema"
-            )
+            raise SchemaFault("the schema refers to itself", pointer, "Describe a fixed depth.", "recursive_schema")
         self.open.add(reference)
         self.known[reference] = self.size(self.resolve(reference, pointer), pointer)
         self.open.discard(reference)
@@ -141,9 +135,7 @@ def _check_keywords(value: dict[str, Any], pointer: str) -> None:
         target = value.get(word)
         if isinstance(target, str) and not (word == "$ref" and target.startswith("#/")):
             advice = "Put the schema under $defs and write #/$defs/name."
-            raise SchemaFault(
-                "a reference must stay in the schema", f"{pointer}/{word}", advice, "remote_reference"
-            )
+            raise SchemaFault("a reference must stay in the schema", f"{pointer}/{word}", advice, "remote_reference")
     if isinstance(value.get("$id"), str):
         raise SchemaFault("$id is not allowed here", f"{pointer}/$id", "Leave it out.", "remote_reference")
     if isinstance(value.get("$schema"), str) and value["$schema"].rstrip("#") not in _KNOWN:

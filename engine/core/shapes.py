@@ -30,9 +30,14 @@ class Findings:
     def __init__(self) -> None:
         self.items: list[Finding] = []
 
+    @property
+    def full(self) -> bool:
+        """Tell whether further faults would be dropped."""
+        return len(self.items) >= MAX_FINDINGS
+
     def add(self, pointer: str, message: str, advice: str = "", code: str = "invalid") -> None:
         """Note one fault."""
-        if len(self.items) < MAX_FINDINGS:
+        if not self.full:
             self.items.append(Finding(pointer=pointer, message=message, advice=advice, code=code))
 
 
@@ -64,15 +69,19 @@ def _wrong(findings: Findings, pointer: str, wanted: str, value: Any) -> _Invali
     return INVALID
 
 
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern of ours as JSON Schema means it: its `$` is the end, not a line break before the end."""
+    return re.compile(pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern)
+
+
 class Text:
     """A text of bounded length; `pattern` must occur in it (a plain one: it is also in the JSON Schema)."""
 
-    def __init__(
-        self, least: int = 0, most: int = 10_000, pattern: str | None = None, says: str = ""
-    ) -> None:
+    def __init__(self, least: int = 0, most: int = 10_000, pattern: str | None = None, says: str = "") -> None:
         self.least = least
         self.most = most
-        self.pattern = re.compile(pattern) if pattern else None
+        self.pattern = pattern
+        self._search = compiled(pattern).search if pattern else None
         self.says = says
 
     def read(self, value: Any, pointer: str, findings: Findings) -> Any:
@@ -83,7 +92,7 @@ class Text:
             message = f"the text has {len(value)} characters; allowed are {self.least} to {self.most}"
             findings.add(pointer, message, code="wrong_length")
             return INVALID
-        if self.pattern and not self.pattern.search(value):
+        if self._search and not self._search(value):
             findings.add(pointer, f"{value[:80]!r} is not allowed here", self.says, code="wrong_form")
             return INVALID
         return value
@@ -94,7 +103,7 @@ class Text:
         if self.least:
             found["minLength"] = self.least
         if self.pattern:
-            found["pattern"] = self.pattern.pattern
+            found["pattern"] = self.pattern
         return found
 
 
@@ -265,12 +274,11 @@ class Record:
     `also` is a pattern of further names that are tolerated and returned under `aside`.
     """
 
-    def __init__(
-        self, fields: dict[str, Shape], required: tuple[str, ...] = (), also: str | None = None
-    ) -> None:
+    def __init__(self, fields: dict[str, Shape], required: tuple[str, ...] = (), also: str | None = None) -> None:
         self.fields = fields
         self.required = required
-        self.also = re.compile(also) if also else None
+        self.also = also
+        self._tolerated = compiled(also).search if also else None
 
     def read(self, value: Any, pointer: str, findings: Findings) -> Any:
         """Return a dict of what could be read."""
@@ -288,17 +296,18 @@ class Record:
                     found[name] = read
         for name in self.required:
             if name not in value:
-                findings.add(
-                    pointer, f"the field {name!r} is missing", f"Add {name!r}.", code="missing_field"
-                )
+                findings.add(pointer, f"the field {name!r} is missing", f"Add {name!r}.", code="missing_field")
         return found
 
     def aside(self, value: dict[str, Any]) -> dict[str, Any]:
         """Return the tolerated further members of an object."""
-        return {k: v for k, v in value.items() if k not in self.fields and self.also and self.also.search(k)}
+        return {k: v for k, v in value.items() if k not in self.fields and self._tolerates(k)}
+
+    def _tolerates(self, name: str) -> bool:
+        return self._tolerated is not None and self._tolerated(name) is not None
 
     def _unknown(self, name: str, where: str, findings: Findings) -> None:
-        if self.also and self.also.search(name):
+        if self._tolerates(name) or findings.full:
             return
         advice = nearest(name, tuple(self.fields)).strip() or f"Known are {', '.join(self.fields)}."
         findings.add(where, f"unknown field {name[:40]!r}", advice, code="unknown_field")
@@ -313,7 +322,7 @@ class Record:
         if self.required:
             found["required"] = list(self.required)
         if self.also:
-            found["patternProperties"] = {self.also.pattern: {}}
+            found["patternProperties"] = {self.also: {}}
         return found
 
 

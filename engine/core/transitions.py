@@ -68,6 +68,4 @@ ACTIVITY_MOVES: tuple[Move, ...] = (
 
 def allowed(moves: tuple[Move, ...], before: str, after: str, event: str) -> bool:
     """Tell whether `event` may lead from one state to another; staying is always allowed."""
-    return before == after or any(
-        m.before == before and m.after == after and event in m.events for m in moves
-    )
+    return before == after or any(m.before == before and m.after == after and event in m.events for m in moves)

@@ -101,9 +101,7 @@ class _Walk:
         if self.left < 0:
             raise _too_large(self.limit)
         if "\0" in value:
-            raise Inadmissible(
-                "nul_character", "the text contains a NUL character, which PostgreSQL cannot store"
-            )
+            raise Inadmissible("nul_character", "the text contains a NUL character, which PostgreSQL cannot store")
         if not value.isascii():
             _check_unicode(value)
         return value

@@ -12,12 +12,12 @@ from pg_roles
 where rolname = %(name)s
 
 -- :name admin.myself
--- Catalogue. Rows: 1.
+-- Who migrates must own the schema, and be allowed to make it (`create … if not exists` asks for both). Catalogue. Rows: 1.
 select session_user::text, current_database()::text, r.rolsuper, r.rolcreaterole,
-       pg_has_role(d.datdba, 'usage') as owns_database,
+       coalesce(pg_has_role(n.nspowner, 'usage'), true) and has_database_privilege(current_database(), 'create') as may_own,
        current_setting('server_version_num')::integer
 from pg_roles r
-join pg_database d on d.datname = current_database()
+left join pg_namespace n on n.nspname = 'stepwell'
 where r.rolname = session_user
 
 -- :name admin.database

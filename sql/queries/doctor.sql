@@ -21,8 +21,8 @@ from pg_settings
 where name = any(%(names)s)
 
 -- :name doctor.old_transactions
--- What has held back vacuum and the feed for longer than %(seconds)s. Another user's statement is invisible to a plain login,
--- its age is not. Rows: at most 5.
+-- What has held back vacuum and the feed for longer than %(seconds)s. Of others' sessions a plain login sees nothing: see
+-- doctor.sees_all. Rows: at most 5.
 select what, age_s
 from (
   select format('session %%s of %%s (%%s)', pid, usename, coalesce(nullif(application_name, ''), '?')) as what,
@@ -40,6 +40,10 @@ from (
 where age_s > %(seconds)s
 order by age_s desc
 limit 5
+
+-- :name doctor.sees_all
+-- Whether this login may see the sessions of others. Rows: 1.
+select pg_has_role('pg_read_all_stats', 'usage')
 
 -- :name doctor.old_slots
 -- Replication slots that hold back vacuum by many transactions. Rows: at most 5.

@@ -61,8 +61,18 @@ class Api:
 
     def written(self) -> dict[str, int]:
         """Return how many rows there are of everything a caller can write."""
-        tables = ("definition", "definition_version", "process", "history", "payload", "job", "inbox", "signal",
-                  "business_key", "idempotency_key")
+        tables = (
+            "definition",
+            "definition_version",
+            "process",
+            "history",
+            "payload",
+            "job",
+            "inbox",
+            "signal",
+            "business_key",
+            "idempotency_key",
+        )
         return {table: self.house.value(f"select count(*) from stepwell.{table}") for table in tables}
 
 

@@ -1,11 +1,17 @@
-from tests.api.client import DEFINITIONS, PLAIN, PROCESSES, SIGNALS, TASKS, Api, new_key, problem, publish
 from engine.keys import make_key
+from tests.api.client import DEFINITIONS, PLAIN, PROCESSES, SIGNALS, TASKS, Api, new_key, problem, publish
 
 
 async def test_without_a_good_key_nothing_is_answered(api: Api) -> None:
     key, _ = make_key()
-    for headers in ({}, {"Authorization": "Basic abc"}, {"Authorization": "Bearer"}, {"Authorization": "Bearer x"},
-                    {"Authorization": f"Bearer {key}"}, {"Authorization": f"Bearer {key}x"}):
+    for headers in (
+        {},
+        {"Authorization": "Basic abc"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer x"},
+        {"Authorization": f"Bearer {key}"},
+        {"Authorization": f"Bearer {key}x"},
+    ):
         client = await api.stranger(headers)
         response = await client.get(PROCESSES)
         problem(response, 401, "unauthenticated")
@@ -18,8 +24,12 @@ async def test_each_scope_opens_its_routes_and_no_others(api: Api) -> None:
     asked = {
         "workflows:read": [("GET", DEFINITIONS), ("GET", PROCESSES), ("GET", TASKS)],
         "workflows:write": [("POST", DEFINITIONS)],
-        "workflows:execute": [("POST", PROCESSES), ("POST", SIGNALS), ("POST", f"{PROCESSES}/bulk"),
-                              ("POST", f"{PROCESSES}/prc_0000000000000/cancel")],
+        "workflows:execute": [
+            ("POST", PROCESSES),
+            ("POST", SIGNALS),
+            ("POST", f"{PROCESSES}/bulk"),
+            ("POST", f"{PROCESSES}/prc_0000000000000/cancel"),
+        ],
         "tasks:act": [("GET", TASKS), ("POST", f"{TASKS}/{task}/complete"), ("POST", f"{TASKS}/{task}/reject")],
     }
     everything = {route for routes in asked.values() for route in routes}

@@ -52,8 +52,11 @@ async def test_while_postgresql_is_away_requests_get_503_with_advice_and_then_al
     process = await start(client, "plain")
     mortal.stop()
     began = time.monotonic()
-    answers = [await client.get(f"{PROCESSES}/{process}"), await client.post(PROCESSES, json={"definition": "plain"}),
-               await client.get("/health/ready")]
+    answers = [
+        await client.get(f"{PROCESSES}/{process}"),
+        await client.post(PROCESSES, json={"definition": "plain"}),
+        await client.get("/health/ready"),
+    ]
     assert time.monotonic() - began < 10
     for answer in answers:
         body = problem(answer, 503, "unavailable")

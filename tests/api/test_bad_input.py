@@ -47,9 +47,9 @@ VALUES = {
 
 
 @pytest.fixture
-async def hello(api: Api) -> AsyncIterator[Api]:
+async def hello(api: Api) -> Api:
     await publish(await api.client(), {k: v for k, v in HELLO.items() if k != "input_schema"})
-    yield api
+    return api
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: r.rpartition("/")[2])

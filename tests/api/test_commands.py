@@ -33,8 +33,8 @@ async def test_an_order_needs_no_body_and_then_bears_the_name_of_the_key(api: Ap
 
 async def test_orders_to_nobody_are_not_found(api: Api) -> None:
     client = await api.client()
-    for path in (f"{PROCESSES}/prc_1000000000000/cancel", f"{PROCESSES}/nonsense/retry", f"{PROCESSES}/wf_1000000000000/cancel"):
-        problem(await client.post(path), 404, "not_found")
+    for order in ("prc_1000000000000/cancel", "nonsense/retry", "wf_1000000000000/cancel"):
+        problem(await client.post(f"{PROCESSES}/{order}"), 404, "not_found")
     for task in ("tsk_1", "tsk_000000000000000000", task_id(2**62, "check"), "tsk_" + "0" * 3000):
         problem(await client.post(f"{TASKS}/{task}/complete", json={"by": "Ann"}), 404, "not_found")
 

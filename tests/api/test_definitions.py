@@ -1,7 +1,7 @@
 import copy
 import json
+from typing import Any
 
-import pytest
 import yaml
 
 from tests.api.client import DEFINITIONS, HELLO, PLAIN, Api, problem, publish
@@ -46,12 +46,25 @@ async def test_yaml_is_the_same_document(api: Api) -> None:
 async def test_a_document_may_say_of_itself_what_is_true_and_nothing_else(api: Api) -> None:
     client = await api.client()
     made = await publish(client, PLAIN)
-    told = {**PLAIN, "id": made["id"], "tenant_id": "acme", "environment_id": "prod", "version": 2,
-            "status": "published", "created_at": made["created_at"]}
+    told = {
+        **PLAIN,
+        "id": made["id"],
+        "tenant_id": "acme",
+        "environment_id": "prod",
+        "version": 2,
+        "status": "published",
+        "created_at": made["created_at"],
+    }
     assert (await publish(client, told))["document"] == PLAIN
     before = api.written()
-    for name, lie in {"id": "wf_0000000000000", "tenant_id": "globex", "environment_id": "dev", "version": 2,
-                      "status": "draft", "created_at": "2020-01-01T00:00:00Z"}.items():
+    for name, lie in {
+        "id": "wf_0000000000000",
+        "tenant_id": "globex",
+        "environment_id": "dev",
+        "version": 2,
+        "status": "draft",
+        "created_at": "2020-01-01T00:00:00Z",
+    }.items():
         response = await client.post(DEFINITIONS, json={**PLAIN, name: lie})
         problem(response, 422, "declared_mismatch", f"/{name}")
     assert api.written() == before
@@ -81,9 +94,11 @@ def _with(**changes: object) -> dict[str, object]:
 
 
 STEP = PLAIN["steps"][0]
-BAD = {
-    "cycle": (_with(steps=[{**STEP, "id": "a", "depends_on": ["b"]}, {**STEP, "id": "b", "depends_on": ["a"]}]),
-              "/steps"),
+BAD: dict[str, tuple[Any, str]] = {
+    "cycle": (
+        _with(steps=[{**STEP, "id": "a", "depends_on": ["b"]}, {**STEP, "id": "b", "depends_on": ["a"]}]),
+        "/steps",
+    ),
     "unknown id": (_with(steps=[{**STEP, "depends_on": ["nobody"]}]), "/steps/0/depends_on/0"),
     "unknown type": (_with(steps=[{**STEP, "type": "teleport"}]), "/steps/0/type"),
     "unknown field": (_with(stpes=[]), "/stpes"),
@@ -96,16 +111,15 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("case", BAD)
-async def test_a_bad_definition_is_refused_with_every_finding_and_writes_nothing(api: Api, case: str) -> None:
+async def test_a_bad_definition_is_refused_with_every_finding_and_writes_nothing(api: Api) -> None:
     client = await api.client()
     before = api.written()
-    document, pointer = BAD[case]
     headers = {"Content-Type": "application/json"}
-    response = await client.post(DEFINITIONS, content=json.dumps(document), headers=headers)
-    body = problem(response, 422, "invalid_definition")
-    assert body["findings"]
-    assert all(f["message"] and f["pointer"].startswith(pointer) for f in body["findings"][:1])
+    for document, pointer in BAD.values():
+        response = await client.post(DEFINITIONS, content=json.dumps(document), headers=headers)
+        body = problem(response, 422, "invalid_definition")
+        assert body["findings"][0]["message"]
+        assert body["findings"][0]["pointer"].startswith(pointer)
     assert api.written() == before
 
 
@@ -119,25 +133,23 @@ YAMLS = {
     "deep blocks": "\n".join(" " * n + "-" for n in range(200)),
     "an unhashable key": "? [a]\n: b",
     "a recursive alias": "&a [*a]",
-    "laughs": "a: &a [x,x,x,x,x,x,x,x,x]\n" + "\n".join(
-        f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]" for n in range(20)
-    ),
-    "merging laughs": "a: &a {k: v}\n" + "\n".join(
-        f"{chr(98 + n)}: &{chr(98 + n)}\n  <<: [{','.join(['*' + chr(97 + n)] * 2)}]" for n in range(24)
-    ),
+    "laughs": "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "\n".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]" for n in range(20)),
+    "merging laughs": "a: &a {k: v}\n"
+    + "\n".join(f"{chr(98 + n)}: &{chr(98 + n)}\n  <<: [{','.join(['*' + chr(97 + n)] * 2)}]" for n in range(24)),
     "nan": "name: .nan",
     "a huge number": "name: 1e999",
     "nul": 'name: "\\0"',
 }
 
 
-@pytest.mark.parametrize("case", YAMLS)
-async def test_hostile_yaml_is_refused_quickly(api: Api, case: str) -> None:
+async def test_hostile_yaml_is_refused(api: Api) -> None:
     client = await api.client()
     before = api.written()
-    response = await client.post(DEFINITIONS, content=YAMLS[case], headers={"Content-Type": "application/yaml"})
-    assert response.status_code in (400, 413, 422), response.text
-    problem(response, response.status_code, response.json()["code"])
+    for case, text in YAMLS.items():
+        response = await client.post(DEFINITIONS, content=text, headers={"Content-Type": "application/yaml"})
+        assert response.status_code in (400, 413, 422), (case, response.text)
+        problem(response, response.status_code, response.json()["code"])
     assert api.written() == before
 
 
@@ -148,7 +160,13 @@ async def test_yaml_says_no_more_than_json(api: Api) -> None:
     response = await client.post(DEFINITIONS, content=text, headers={"Content-Type": "text/yaml"})
     assert response.status_code == 201, response.text
     assert response.json()["document"]["metadata"] == {
-        "country": "NO", "day": "2020-01-01", "on": "yes", "n": "012", "big": 1000, "none": None, "empty": None,
+        "country": "NO",
+        "day": "2020-01-01",
+        "on": "yes",
+        "n": "012",
+        "big": 1000,
+        "none": None,
+        "empty": None,
     }
 
 

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from tests.api.client import DEFINITIONS, HELLO, PLAIN, PROCESSES, SIGNALS, Api, problem, publish, start
+from tests.house import eventually
 
 KEY = {"Idempotency-Key": "a-key"}
 
@@ -47,8 +48,11 @@ async def test_how_a_body_is_written_does_not_matter_but_what_it_says_does(api: 
     other = {"definition": "hello", "input": {"n": 2}}
     problem(await client.post(PROCESSES, json=other, headers=KEY), 422, "idempotency_mismatch")
     path = f"{PROCESSES}/bulk"
-    problem(await client.post(path, json={"definition": "hello", "inputs": [{"n": 1}]}, headers=KEY), 422,
-            "idempotency_mismatch")
+    problem(
+        await client.post(path, json={"definition": "hello", "inputs": [{"n": 1}]}, headers=KEY),
+        422,
+        "idempotency_mismatch",
+    )
     assert api.written() == before
 
 
@@ -84,8 +88,8 @@ async def test_a_duplicate_waits_for_the_first_and_gives_up_after_two_seconds(ap
     body = {"definition": "plain"}
     problem(await client.post(PROCESSES, json=body, headers=KEY), 409, "idempotency_in_progress")
     waiting = asyncio.create_task(client.post(PROCESSES, json=body, headers=KEY))
-    while not api.house.value("select count(*) from pg_locks where not granted"):
-        await asyncio.sleep(0.01)
+    blocked = "select count(*) from pg_locks where not granted"
+    await asyncio.to_thread(eventually, lambda: api.house.value(blocked), what="the duplicate waits")
     first.rollback()
     assert (await waiting).status_code == 201
 

@@ -10,7 +10,14 @@ async def test_starting_answers_with_the_process_and_writes_row_history_and_job_
     definition = await publish(client, HELLO)
     response = await client.post(
         PROCESSES,
-        json={"definition": "hello", "input": {"n": 1}, "business_key": "o-1", "priority": 5, "by": "Ann", "reason": "why"},
+        json={
+            "definition": "hello",
+            "input": {"n": 1},
+            "business_key": "o-1",
+            "priority": 5,
+            "by": "Ann",
+            "reason": "why",
+        },
     )
     assert response.status_code == 201
     made = response.json()
@@ -106,7 +113,8 @@ def _append(api: Api, process: str, events: list[tuple[str, str | None, dict[str
     """Write rows of history as a flush leaves them: what a reading makes of them is what is tested."""
     for kind, path, data in events:
         api.house.owner.execute(
-            "insert into stepwell.history (process_id, seq, tenant_id, environment_id, v, feed_epoch, at, type, path, attempt, data) "
+            "insert into stepwell.history "
+            "(process_id, seq, tenant_id, environment_id, v, feed_epoch, at, type, path, attempt, data) "
             "select process_id, max(seq) + 1, tenant_id, environment_id, 1, 1, now(), %s, %s, 1, %s "
             "from stepwell.history where process_id = %s group by process_id, tenant_id, environment_id",
             (kind, path, psycopg_json(data), private_id("prc", process)),
@@ -123,11 +131,15 @@ async def test_what_a_process_is_doing_is_told_by_its_history(api: Api) -> None:
     client = await api.client()
     await publish(client, HELLO)
     made = await start(client, "hello", {"n": 1})
-    _append(api, made, [
-        ("process.started", None, {"status": "IN_PROGRESS", "starts": [{"path": "greet"}]}),
-        ("activity.completed", "greet", {"output": {"text": "hello"}, "starts": [{"path": "check"}]}),
-        ("task.created", "check", {"status": "WAITING", "wait": {"kind": "task", "task": {"title": "All right?"}}}),
-    ])
+    _append(
+        api,
+        made,
+        [
+            ("process.started", None, {"status": "IN_PROGRESS", "starts": [{"path": "greet"}]}),
+            ("activity.completed", "greet", {"output": {"text": "hello"}, "starts": [{"path": "check"}]}),
+            ("task.created", "check", {"status": "WAITING", "wait": {"kind": "task", "task": {"title": "All right?"}}}),
+        ],
+    )
     shown = (await client.get(f"{PROCESSES}/{made}")).json()
     assert shown["status"] == "WAITING"
     assert shown["current_activity"] == "check"

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.core.ids import task_id, private_id
+from engine.core.ids import private_id, task_id
 from tests.api.client import DEFINITIONS, HELLO, PLAIN, PROCESSES, SIGNALS, TASKS, Api, problem, publish, start
 
 
@@ -12,7 +12,8 @@ async def test_another_tenant_or_environment_sees_and_touches_nothing(api: Api, 
     process = await start(owner, "hello", {"n": 1}, business_key="secret-key")
     task = task_id(private_id("prc", process), "check")
     api.house.owner.execute(
-        "insert into stepwell.task (process_id, path, run, tenant_id, environment_id, definition_id, title, created_at) "
+        "insert into stepwell.task "
+        "(process_id, path, run, tenant_id, environment_id, definition_id, title, created_at) "
         "select id, 'check', 1, tenant_id, environment_id, definition_id, 'secret title', now() from stepwell.process"
     )
     before = api.written()
@@ -31,8 +32,13 @@ async def test_another_tenant_or_environment_sees_and_touches_nothing(api: Api, 
     for answer in answers:
         problem(answer, 404, "not_found")
         assert "secret" not in answer.text
-    for path in (DEFINITIONS, PROCESSES, TASKS, f"{PROCESSES}?definition={definition['id']}", f"{TASKS}?process={process}",
-                 f"{PROCESSES}?business_key=secret-key", f"{PROCESSES}?count=true"):
+    filtered = (
+        f"{PROCESSES}?definition={definition['id']}",
+        f"{TASKS}?process={process}",
+        f"{PROCESSES}?business_key=secret-key",
+        f"{PROCESSES}?count=true",
+    )
+    for path in (DEFINITIONS, PROCESSES, TASKS, *filtered):
         answer = await stranger.get(path)
         assert answer.json()["items"] == []
         assert answer.json().get("count", 0) == 0

@@ -11,7 +11,7 @@ from engine.core.decide import Inputs, decide
 from engine.core.definition import parse_definition
 from engine.core.events import Event, ProcessCreated
 from engine.core.evolve import evolve
-from engine.core.model import Activity, Category, Failure, State
+from engine.core.model import Category, Failure, State
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PROCESS = 77
@@ -67,8 +67,8 @@ class Life:
         self.now = NOW
         self.jitter = 0.5
         self.payloads: dict[int, Any] = {}
-        self.history: list[Event] = []
-        self.state = State()
+        self.history: list[Any] = []  # events; what is in a body depends on its type
+        self.state: Any = State()
         self._keep(Event(1, NOW, "process.created", ProcessCreated(definition_id=5, version=1, input=value, **created)))
 
     def _keep(self, made: Event) -> None:
@@ -79,7 +79,7 @@ class Life:
     def inputs(self) -> Inputs:
         return Inputs(now=self.now, jitter=self.jitter, payloads=self.payloads, process_id=PROCESS)
 
-    def do(self, command: Command) -> list[Event]:
+    def do(self, command: Command) -> list[Any]:
         decided = decide(self.plan, self.state, command, self.inputs)
         for made in decided.events:
             self._keep(made)
@@ -87,24 +87,24 @@ class Life:
         assert decided.state == self.state
         return list(decided.events)
 
-    def open(self) -> list[Event]:
+    def open(self) -> list[Any]:
         return self.do(Opened())
 
-    def succeed(self, path: str, output: Any = None, size: int = 10) -> list[Event]:
+    def succeed(self, path: str, output: Any = None, size: int = 10) -> list[Any]:
         return self.do(Reported(path, self.activity(path).attempt, Completed(output, size)))
 
-    def fail(self, path: str, *, retryable: bool = False, **rest: Any) -> list[Event]:
+    def fail(self, path: str, *, retryable: bool = False, **rest: Any) -> list[Any]:
         failed = Failed(Failure(Category.EXTERNAL, "http_500", "it broke"), retryable, **rest)
         return self.do(Reported(path, self.activity(path).attempt, failed))
 
-    def mail(self, order: Orders, mail_id: int = 1) -> list[Event]:
+    def mail(self, order: Orders, mail_id: int = 1) -> list[Any]:
         return self.do(Mail(mail_id, order))
 
-    def after(self, seconds: float) -> list[Event]:
+    def after(self, seconds: float) -> list[Any]:
         self.now += timedelta(seconds=seconds)
         return self.do(Woken())
 
-    def activity(self, path: str) -> Activity:
+    def activity(self, path: str) -> Any:
         return self.state.activities[path]
 
     def status(self, path: str) -> str:

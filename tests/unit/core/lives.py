@@ -48,6 +48,9 @@ _seconds = st.sampled_from([0, 1, 5, 30])
 _timeouts = st.none() | st.sampled_from([1, 10, 100])
 
 
+_TASK = {"form": st.just(FORM), "due_seconds": st.just(5), "on_reject": st.sampled_from(["fail", "continue"])}
+
+
 @st.composite
 def _config(draw: st.DrawFn, kind: str) -> dict[str, Any]:
     match kind:
@@ -59,8 +62,7 @@ def _config(draw: st.DrawFn, kind: str) -> dict[str, Any]:
             reference = draw(st.sampled_from(["${input.n}", "n is ${input.n}", "${process.id}", "${input}"]))
             return {"mapping": {"value": reference if draw(st.integers(0, 19)) else "${input.missing}"}}
         case "manual":
-            rest = draw(st.fixed_dictionaries({}, optional={"form": st.just(FORM), "due_seconds": st.just(5),
-                                                            "on_reject": st.sampled_from(["fail", "continue"])}))  # fmt: skip
+            rest = draw(st.fixed_dictionaries({}, optional=_TASK))
             return {"title": "Task ${input.n}", **rest}
         case "wait":
             return draw(_wait_config())

@@ -1,5 +1,7 @@
 """Which steps begin, and which are skipped."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.core.given import (
@@ -18,7 +20,7 @@ from tests.unit.core.given import (
 FALSE = {"field": "input.go", "operator": "eq", "value": "never"}
 
 
-def test_steps_without_order_run_in_the_order_of_the_document():
+def test_steps_without_order_run_in_the_order_of_the_document() -> None:
     life = lived(http("a"), http("b"))
     assert life.statuses("a", "b") == ["RUNNING", "PENDING"]
     life.succeed("a")
@@ -26,18 +28,18 @@ def test_steps_without_order_run_in_the_order_of_the_document():
     assert types(life.succeed("b")) == ["activity.completed", "process.completed"]
 
 
-def test_order_rules_over_the_place_in_the_document():
+def test_order_rules_over_the_place_in_the_document() -> None:
     life = lived(http("b", order=20), http("a", order=10))
     assert life.statuses("a", "b") == ["RUNNING", "PENDING"]
 
 
-def test_an_activity_completed_event_names_what_it_starts():
+def test_an_activity_completed_event_names_what_it_starts() -> None:
     life = lived(http("a"), http("b", depends_on=["a"]), http("c", depends_on=["a"]))
     [completed] = life.succeed("a")
     assert [start.path for start in completed.body.starts] == ["b", "c"]
 
 
-def test_steps_without_dependencies_are_roots_as_soon_as_one_step_has_depends_on():
+def test_steps_without_dependencies_are_roots_as_soon_as_one_step_has_depends_on() -> None:
     life = lived(http("a"), http("b"), http("c", depends_on=["a", "b"]))
     assert life.statuses("a", "b", "c") == ["RUNNING", "RUNNING", "PENDING"]
     life.succeed("a")
@@ -46,48 +48,48 @@ def test_steps_without_dependencies_are_roots_as_soon_as_one_step_has_depends_on
     assert life.status("c") == "RUNNING"
 
 
-def test_an_ordered_step_follows_the_next_lower_order_even_where_others_have_depends_on():
+def test_an_ordered_step_follows_the_next_lower_order_even_where_others_have_depends_on() -> None:
     plan = plan_of(http("a", order=1), http("b", order=2), http("c", depends_on=["a"]))
     assert [edge.before for edge in plan.steps["b"].edges] == ["a"]
 
 
-def test_an_empty_depends_on_makes_a_root():
+def test_an_empty_depends_on_makes_a_root() -> None:
     plan = plan_of(http("a", order=1), http("b", order=2, depends_on=[]), http("c", order=3))
     assert plan.roots == ("a", "b")
     assert [edge.before for edge in plan.steps["c"].edges] == ["b"]
 
 
-def test_a_false_condition_skips_that_step_alone_in_a_sequence():
+def test_a_false_condition_skips_that_step_alone_in_a_sequence() -> None:
     life = lived(http("a", condition=FALSE), http("b"), value={"go": "on"})
     assert life.statuses("a", "b") == ["SKIPPED", "RUNNING"]
     assert life.activity("a").skip_reason == "condition"
 
 
-def test_a_skip_is_passed_on_by_explicit_edges():
+def test_a_skip_is_passed_on_by_explicit_edges() -> None:
     life = lived(http("a", condition=FALSE), http("b", depends_on=["a"]), http("c", depends_on=["b"]), value={"go": 1})
     assert life.statuses("a", "b", "c") == ["SKIPPED"] * 3
     assert life.activity("c").skip_reason == "dependency"
     assert life.state.status == "COMPLETED"
 
 
-def test_one_completed_dependency_is_enough():
+def test_one_completed_dependency_is_enough() -> None:
     life = lived(http("a"), http("b", condition=False), http("c", depends_on=["a", "b"]))
     life.succeed("a")
     assert life.status("c") == "RUNNING"
 
 
-def test_join_all_wants_all_completed():
+def test_join_all_wants_all_completed() -> None:
     life = lived(http("a"), http("b", condition=False), http("c", depends_on=["a", "b"], join="all"))
     life.succeed("a")
     assert life.status("c") == "SKIPPED"
 
 
-def test_join_always_runs_when_all_are_settled():
+def test_join_always_runs_when_all_are_settled() -> None:
     life = lived(http("a", condition=False), http("b", depends_on=["a"], join="always"))
     assert life.statuses("a", "b") == ["SKIPPED", "RUNNING"]
 
 
-def test_a_condition_that_cannot_be_evaluated_fails_its_activity():
+def test_a_condition_that_cannot_be_evaluated_fails_its_activity() -> None:
     life = lived(http("a", condition={"field": "input.missing", "operator": "eq", "value": 1}), value={})
     assert life.status("a") == "FAILED"
     assert life.state.error is not None
@@ -96,7 +98,7 @@ def test_a_condition_that_cannot_be_evaluated_fails_its_activity():
     assert "process.failed" in types(life.history)
 
 
-def test_a_condition_reads_the_output_that_has_just_come():
+def test_a_condition_reads_the_output_that_has_just_come() -> None:
     yes = {"field": "steps.a.output.ok", "operator": "eq", "value": True}
     life = lived(http("a"), http("b", condition=yes), http("c", condition={"not": yes}))
     life.succeed("a", {"ok": True})
@@ -105,11 +107,11 @@ def test_a_condition_reads_the_output_that_has_just_come():
     assert life.status("c") == "SKIPPED"
 
 
-def big(then, fallback=(), **rest):
+def big(then: Any, fallback: Any = (), **rest: Any) -> Any:
     return decision("d", ("input.big", then), fallback=list(fallback), **rest)
 
 
-def test_a_decision_starts_what_it_chose_and_skips_the_rest_at_once():
+def test_a_decision_starts_what_it_chose_and_skips_the_rest_at_once() -> None:
     life = lived(big(["yes"], ["no"]), http("yes"), http("no"), http("end"), value={"big": True})
     assert life.statuses("yes", "no", "end") == ["RUNNING", "SKIPPED", "PENDING"]
     assert life.activity("no").skip_reason == "decision"
@@ -117,7 +119,7 @@ def test_a_decision_starts_what_it_chose_and_skips_the_rest_at_once():
     assert life.status("end") == "RUNNING"
 
 
-def test_what_follows_a_decision_in_sequence_waits_for_the_branch_that_was_taken():
+def test_what_follows_a_decision_in_sequence_waits_for_the_branch_that_was_taken() -> None:
     life = lived(big(["first"], ["second"]), http("first"), http("second"), http("end"), value={"big": True})
     assert life.statuses("first", "second", "end") == ["RUNNING", "SKIPPED", "PENDING"]
     life = lived(big(["first"], ["second"]), http("first"), http("second"), http("end"), value={"big": False})
@@ -126,18 +128,18 @@ def test_what_follows_a_decision_in_sequence_waits_for_the_branch_that_was_taken
     assert life.status("end") == "RUNNING"
 
 
-def test_a_decision_without_a_true_branch_and_without_fallback_skips_all_it_names():
+def test_a_decision_without_a_true_branch_and_without_fallback_skips_all_it_names() -> None:
     life = lived(decision("d", (False, ["a"])), http("a"), http("end"))
     assert life.statuses("a", "end") == ["SKIPPED", "RUNNING"]
     assert life.activity("d").output["branch"] == "fallback"
 
 
-def test_a_step_in_the_taken_list_runs_though_it_is_in_others_too():
+def test_a_step_in_the_taken_list_runs_though_it_is_in_others_too() -> None:
     life = lived(decision("d", (False, ["a", "b"]), (True, ["b"])), http("a"), http("b"))
     assert life.statuses("a", "b") == ["SKIPPED", "RUNNING"]
 
 
-def test_a_descendant_that_was_not_chosen_is_skipped_while_others_still_run():
+def test_a_descendant_that_was_not_chosen_is_skipped_while_others_still_run() -> None:
     life = lived(
         big(["late"], []),
         http("early", depends_on=["d"]),
@@ -147,7 +149,7 @@ def test_a_descendant_that_was_not_chosen_is_skipped_while_others_still_run():
     assert life.statuses("early", "late") == ["RUNNING", "SKIPPED"]
 
 
-def test_skipping_a_branch_skips_what_hangs_on_it():
+def test_skipping_a_branch_skips_what_hangs_on_it() -> None:
     life = lived(
         big(["a"], ["b"]), http("a"), http("a2", depends_on=["a"]), http("b"), http("b2", depends_on=["b"]),
         value={"big": True},
@@ -155,7 +157,7 @@ def test_skipping_a_branch_skips_what_hangs_on_it():
     assert life.statuses("a", "a2", "b", "b2") == ["RUNNING", "PENDING", "SKIPPED", "SKIPPED"]
 
 
-def test_a_step_named_by_two_decisions_runs_if_the_later_one_chooses_it():
+def test_a_step_named_by_two_decisions_runs_if_the_later_one_chooses_it() -> None:
     steps = [
         decision("first", ("input.one", ["second"]), fallback=["refuse"]),
         decision("second", ("input.two", ["accept"]), fallback=["refuse"]),
@@ -170,25 +172,25 @@ def test_a_step_named_by_two_decisions_runs_if_the_later_one_chooses_it():
     assert life.statuses("second", "accept", "refuse") == ["SKIPPED", "SKIPPED", "RUNNING"]
 
 
-def test_a_decision_records_branch_choice_and_what_it_read():
+def test_a_decision_records_branch_choice_and_what_it_read() -> None:
     when = {"all": [{"field": "input.amount", "operator": "gt", "value": 10}]}
     life = lived(decision("d", (False, []), (when, ["a"])), http("a"), value={"amount": 11})
     assert life.activity("d").output == {"branch": 1, "chosen": ["a"], "inputs": {"input.amount": 11}}
 
 
-def test_large_values_that_a_decision_read_are_cut():
+def test_large_values_that_a_decision_read_are_cut() -> None:
     when = {"field": "input.text", "operator": "eq", "value": "x"}
     life = lived(decision("d", (when, [])), value={"text": "y" * 5000})
     assert len(life.activity("d").output["inputs"]["input.text"]) < 250
 
 
-def test_a_branch_that_cannot_be_evaluated_fails_the_decision():
+def test_a_branch_that_cannot_be_evaluated_fails_the_decision() -> None:
     life = lived(decision("d", ({"field": "input.none", "operator": "gt", "value": 1}, ["a"])), http("a"), value={})
     assert life.statuses("d", "a") == ["FAILED", "SKIPPED"]
     assert life.activity("a").skip_reason == "process_ended"
 
 
-def test_pure_steps_are_decided_back_to_back():
+def test_pure_steps_are_decided_back_to_back() -> None:
     life = Life(plan_of(transform("a"), event("b"), decision("c", (True, ["d"])), http("d")))
     assert types(life.open()) == [
         "process.started",
@@ -200,12 +202,12 @@ def test_pure_steps_are_decided_back_to_back():
     assert life.status("d") == "RUNNING"
 
 
-def test_a_process_ends_with_its_last_step_and_its_output():
+def test_a_process_ends_with_its_last_step_and_its_output() -> None:
     life = lived(transform("a", {"sum": "${input.x}"}), value={"x": 3}, output={"total": "${steps.a.output.sum}"})
     assert (life.state.status, life.state.output) == ("COMPLETED", {"total": 3})
 
 
-def test_an_output_that_cannot_be_made_fails_the_process():
+def test_an_output_that_cannot_be_made_fails_the_process() -> None:
     life = lived(http("a"), output="${steps.a.output.missing}")
     life.succeed("a", {})
     assert life.state.status == "FAILED"
@@ -213,12 +215,12 @@ def test_an_output_that_cannot_be_made_fails_the_process():
     assert life.state.error.code == "expression_failed"
 
 
-def test_a_process_whose_steps_are_all_skipped_completes():
+def test_a_process_whose_steps_are_all_skipped_completes() -> None:
     life = lived(http("a", condition=False))
     assert types(life.history) == ["process.created", "process.started", "process.completed"]
 
 
-def test_bad_input_fails_the_process_before_it_starts():
+def test_bad_input_fails_the_process_before_it_starts() -> None:
     schema = {"type": "object", "required": ["id"]}
     life = lived(http("a"), input_schema=schema, value={})
     assert types(life.history) == ["process.created", "process.failed"]
@@ -228,11 +230,11 @@ def test_bad_input_fails_the_process_before_it_starts():
 
 
 @pytest.mark.parametrize("value", [{"id": 1}, {"id": None}])
-def test_good_input_starts_the_process(value):
+def test_good_input_starts_the_process(value: Any) -> None:
     assert lived(http("a"), input_schema={"required": ["id"]}, value=value).state.status == "IN_PROGRESS"
 
 
-def test_waiting_needs_an_open_wait_and_nothing_that_runs():
+def test_waiting_needs_an_open_wait_and_nothing_that_runs() -> None:
     life = lived(http("a"), wait("w", signal="go", depends_on=[]))
     assert life.state.status == "IN_PROGRESS"
     [completed] = life.succeed("a")
@@ -240,5 +242,5 @@ def test_waiting_needs_an_open_wait_and_nothing_that_runs():
     assert life.state.status == "WAITING"
 
 
-def test_the_document_helper_makes_valid_documents():
+def test_the_document_helper_makes_valid_documents() -> None:
     assert plan_of(*document(http("a"))["steps"]).effectful("a")

@@ -1,5 +1,7 @@
 """Mail: each order ends as exactly one event that carries its id."""
 
+from typing import Any
+
 import pytest
 
 from engine.core.commands import Broken, Cancel, CompleteTask, RejectTask, Retry, Signal
@@ -9,13 +11,13 @@ from tests.unit.core.given import Life, http, lived, manual, plan_of, transform,
 FORM = {"type": "object", "required": ["ok"], "properties": {"ok": {"type": "boolean"}}}
 
 
-def rejection(events):
+def rejection(events: Any) -> Any:
     [only] = events
     assert only.type == "command.rejected"
     return only.body.code
 
 
-def test_cancel_ends_the_process_and_keeps_who_and_why():
+def test_cancel_ends_the_process_and_keeps_who_and_why() -> None:
     life = lived(http("a"), http("b"))
     [ended] = life.mail(Cancel(by="ann", reason="wrong order"), 9)
     assert (ended.type, ended.body.command, ended.body.by, ended.body.reason) == (
@@ -24,25 +26,25 @@ def test_cancel_ends_the_process_and_keeps_who_and_why():
     assert life.statuses("a", "b") == ["CANCELLED", "SKIPPED"]
 
 
-def test_a_process_can_be_cancelled_before_it_begins():
+def test_a_process_can_be_cancelled_before_it_begins() -> None:
     life = Life(plan_of(http("a")))
     assert types(life.mail(Cancel())) == ["process.cancelled"]
     assert life.open() == []
 
 
-def test_an_ended_process_cannot_be_cancelled():
+def test_an_ended_process_cannot_be_cancelled() -> None:
     life = lived(transform("a"))
     assert rejection(life.mail(Cancel())) == "process_ended"
 
 
-def test_only_a_failed_process_is_retried():
+def test_only_a_failed_process_is_retried() -> None:
     life = lived(http("a"))
     assert rejection(life.mail(Retry())) == "not_failed"
     life.mail(Cancel())
     assert rejection(life.mail(Retry())) == "not_failed"
 
 
-def test_a_retry_takes_up_what_failed_was_cancelled_or_skipped_by_the_end():
+def test_a_retry_takes_up_what_failed_was_cancelled_or_skipped_by_the_end() -> None:
     life = lived(
         http("done", depends_on=[]), http("bad", depends_on=["done"]), http("open", depends_on=["done"]),
         http("later", depends_on=["bad"]), http("no", condition=False, depends_on=["done"]), timeout_seconds=500,
@@ -59,7 +61,7 @@ def test_a_retry_takes_up_what_failed_was_cancelled_or_skipped_by_the_end():
     assert (life.state.deadline_at - life.now).total_seconds() == 500
 
 
-def test_a_retry_grants_a_new_budget_of_attempts():
+def test_a_retry_grants_a_new_budget_of_attempts() -> None:
     life = lived(http("a", retry_policy={"max_attempts": 2}))
     life.fail("a", retryable=True)
     life.after(60)
@@ -69,13 +71,13 @@ def test_a_retry_grants_a_new_budget_of_attempts():
     assert life.activity("a").attempt == 3
 
 
-def test_a_retry_of_bad_input_fails_again():
+def test_a_retry_of_bad_input_fails_again() -> None:
     life = lived(http("a"), input_schema={"required": ["x"]}, value={})
     assert types(life.mail(Retry(), 3)) == ["process.retried", "process.failed"]
     assert life.status("a") == "SKIPPED"
 
 
-def test_a_process_broken_before_it_began_begins_when_retried():
+def test_a_process_broken_before_it_began_begins_when_retried() -> None:
     life = Life(plan_of(http("a"), wait("w", signal="go")))
     life.do(Broken(Failure(Category.EXECUTION, "poison", "x")))
     assert types(life.mail(Retry())) == ["process.retried"]
@@ -83,13 +85,13 @@ def test_a_process_broken_before_it_began_begins_when_retried():
     assert life.state.started_at is not None
 
 
-def test_a_retry_after_a_bad_output_makes_the_output_again():
+def test_a_retry_after_a_bad_output_makes_the_output_again() -> None:
     life = lived(transform("a"), output="${input.missing}", value={})
     assert life.state.status == "FAILED"
     assert types(life.mail(Retry())) == ["process.retried", "process.failed"]
 
 
-def test_what_fails_again_after_a_retry_is_skipped_again():
+def test_what_fails_again_after_a_retry_is_skipped_again() -> None:
     life = lived(http("a"), http("b"))
     life.fail("a")
     life.mail(Retry())
@@ -98,11 +100,11 @@ def test_what_fails_again_after_a_retry_is_skipped_again():
     assert life.activity("b").skip_reason == "process_ended"
 
 
-def task(**rest):
+def task(**rest: Any) -> Any:
     return lived(manual("m", title="Order ${input.n}", **rest), http("next"), value={"n": 7})
 
 
-def test_a_task_shows_its_filled_in_texts():
+def test_a_task_shows_its_filled_in_texts() -> None:
     life = task(assignee="${input.n}", group="ops", form=FORM)
     [made] = [e for e in life.history if e.type == "task.created"]
     shown = made.body.wait.task
@@ -110,7 +112,7 @@ def test_a_task_shows_its_filled_in_texts():
     assert life.state.status == "WAITING"
 
 
-def test_a_completed_task_gives_its_data_and_goes_on():
+def test_a_completed_task_gives_its_data_and_goes_on() -> None:
     life = task(form=FORM)
     [completed] = life.mail(CompleteTask(path="m", by="bo", data={"ok": True}), 5)
     assert (completed.body.command, completed.body.by) == (5, "bo")
@@ -118,38 +120,38 @@ def test_a_completed_task_gives_its_data_and_goes_on():
     assert life.status("next") == "RUNNING"
 
 
-def test_data_that_does_not_suit_the_form_leaves_the_task_open():
+def test_data_that_does_not_suit_the_form_leaves_the_task_open() -> None:
     life = task(form=FORM)
     [rejected] = life.mail(CompleteTask(path="m", by="bo", data={"ok": "yes"}), 5)
     assert (rejected.body.code, rejected.body.pointer, rejected.body.command) == ("form_invalid", "/ok", 5)
     assert life.status("m") == "WAITING"
 
 
-def test_a_task_needs_a_person():
+def test_a_task_needs_a_person() -> None:
     assert rejection(task().mail(CompleteTask(path="m"))) == "by_missing"
     assert rejection(task().mail(RejectTask(path="m", by=""))) == "by_missing"
 
 
 @pytest.mark.parametrize("order", [CompleteTask(path="next", by="x"), CompleteTask(path="m", run=2, by="x"),
                                    RejectTask(path="ghost", by="x")])  # fmt: skip
-def test_only_an_open_task_of_the_same_run_is_ended(order):
+def test_only_an_open_task_of_the_same_run_is_ended(order: Any) -> None:
     assert rejection(task().mail(order)) == "task_not_open"
 
 
-def test_a_task_of_an_ended_process_is_closed():
+def test_a_task_of_an_ended_process_is_closed() -> None:
     life = task()
     life.mail(Cancel())
     assert rejection(life.mail(CompleteTask(path="m", by="x"))) == "process_ended"
 
 
-def test_a_rejected_task_completes_so_that_decisions_can_branch_on_it():
+def test_a_rejected_task_completes_so_that_decisions_can_branch_on_it() -> None:
     life = task()
     life.mail(RejectTask(path="m", by="bo", reason="no budget"))
     assert life.activity("m").output == {"outcome": "rejected", "by": "bo", "reason": "no budget"}
     assert life.status("next") == "RUNNING"
 
 
-def test_a_rejected_task_may_fail_the_process():
+def test_a_rejected_task_may_fail_the_process() -> None:
     life = task(on_reject="fail")
     failed, ended = life.mail(RejectTask(path="m", by="bo", reason="no"), 6)
     assert (failed.body.command, ended.body.command) == (6, None)
@@ -157,11 +159,11 @@ def test_a_rejected_task_may_fail_the_process():
     assert failed.body.retry_at is None
 
 
-def signal(n=1, name="paid", correlation="", data=None):
+def signal(n: Any = 1, name: Any = "paid", correlation: Any = "", data: Any = None) -> Any:
     return Signal(signal_id=n, name=name, correlation=correlation, data=data)
 
 
-def test_a_signal_completes_every_wait_open_for_it():
+def test_a_signal_completes_every_wait_open_for_it() -> None:
     life = lived(
         wait("a", signal="paid"),
         wait("b", signal="paid", depends_on=[]),
@@ -174,7 +176,7 @@ def test_a_signal_completes_every_wait_open_for_it():
     assert life.state.signals == (1,)
 
 
-def test_a_signal_does_not_complete_the_wait_it_leads_to():
+def test_a_signal_does_not_complete_the_wait_it_leads_to() -> None:
     life = lived(wait("a", signal="paid"), wait("b", signal="paid"))
     life.mail(signal())
     assert life.statuses("a", "b") == ["COMPLETED", "WAITING"]
@@ -183,7 +185,7 @@ def test_a_signal_does_not_complete_the_wait_it_leads_to():
     assert life.state.status == "COMPLETED"
 
 
-def test_name_and_correlation_must_match():
+def test_name_and_correlation_must_match() -> None:
     life = lived(wait("a", signal="paid", correlation_key="${input.id}"), value={"id": 42})
     assert rejection(life.mail(signal())) == "no_matching_wait"
     assert rejection(life.mail(signal(name="other", correlation="42"))) == "no_matching_wait"
@@ -193,7 +195,7 @@ def test_name_and_correlation_must_match():
     assert life.state.status == "COMPLETED"
 
 
-def test_a_signal_before_the_process_begins_or_after_it_ended_is_rejected():
+def test_a_signal_before_the_process_begins_or_after_it_ended_is_rejected() -> None:
     life = Life(plan_of(wait("a", signal="paid")))
     assert rejection(life.mail(signal())) == "no_matching_wait"
     life.open()
@@ -201,7 +203,7 @@ def test_a_signal_before_the_process_begins_or_after_it_ended_is_rejected():
     assert rejection(life.mail(signal())) == "no_matching_wait"
 
 
-def test_data_that_cannot_be_stored_is_rejected():
+def test_data_that_cannot_be_stored_is_rejected() -> None:
     life = lived(wait("a", signal="paid"), manual("m", depends_on=[]))
     assert rejection(life.mail(signal(data="x" * (1 << 20)))) == "data_too_large"
     assert rejection(life.mail(CompleteTask(path="m", by="x", data=["\0"]))) == "data_nul_character"

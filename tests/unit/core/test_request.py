@@ -1,5 +1,7 @@
 """What an http step sends."""
 
+from typing import Any
+
 import pytest
 
 from engine.cel import EvaluationError
@@ -8,12 +10,12 @@ from engine.core.request import http_request
 from tests.unit.core.given import Life, http, lived, transform
 
 
-def request(config, value=None, secrets=None):
+def request(config: Any, value: Any = None, secrets: Any = None) -> Any:
     life = lived(http("a", config=config), value=value)
     return http_request(life.plan, life.state, "a", life.inputs, secrets or {})
 
 
-def test_a_request_is_its_config_filled_in():
+def test_a_request_is_its_config_filled_in() -> None:
     config = {
         "method": "POST",
         "url": "https://shop.example/orders/${input.id}",
@@ -36,12 +38,12 @@ def test_a_request_is_its_config_filled_in():
     }
 
 
-def test_a_body_that_is_null_is_not_no_body():
+def test_a_body_that_is_null_is_not_no_body() -> None:
     assert "body" not in request({"url": "http://a"})
     assert request({"url": "http://a", "body": "${input}"})["body"] is None
 
 
-def test_a_body_written_as_null_counts_as_none():
+def test_a_body_written_as_null_counts_as_none() -> None:
     assert "body" not in request({"url": "http://a", "body": None})
 
 
@@ -59,13 +61,13 @@ def test_a_body_written_as_null_counts_as_none():
         ({"url": "http://a", "body": ["${input}"] * 200}, "x" * 8000, "body"),
     ],
 )
-def test_what_cannot_be_sent_names_the_place(config, value, path):
+def test_what_cannot_be_sent_names_the_place(config: Any, value: Any, path: Any) -> None:
     with pytest.raises(EvaluationError) as fault:
         request(config, value)
     assert fault.value.path == path
 
 
-def test_a_large_value_in_a_request_is_asked_for():
+def test_a_large_value_in_a_request_is_asked_for() -> None:
     life = Life(lived(http("a", config={"url": "http://a", "body": "${input}"})).plan, None, input_ref=0)
     life.open()
     with pytest.raises(PayloadNeeded):
@@ -74,7 +76,7 @@ def test_a_large_value_in_a_request_is_asked_for():
     assert http_request(life.plan, life.state, "a", life.inputs, {})["body"] == [1]
 
 
-def test_only_http_steps_send_requests():
+def test_only_http_steps_send_requests() -> None:
     life = lived(transform("a"))
     with pytest.raises(KeyError):
         http_request(life.plan, life.state, "a", life.inputs, {})

@@ -32,7 +32,7 @@ def jsonb(text: bytes) -> str:
 
 
 @given(json_values)
-def test_an_admitted_value_comes_back_from_jsonb_as_it_is(value):
+def test_an_admitted_value_comes_back_from_jsonb_as_it_is(value: Any) -> None:
     try:
         admitted = admit(value)
     except Inadmissible:
@@ -61,11 +61,11 @@ def same(left: Any, right: Any) -> bool:
     [(1e22, 10**22), (1e23, 10**23), (1.5e300, 15 * 10**299), (-0.0, 0.0), (1e16, 10**16), (1e15, 1e15), (0.1, 0.1),
      (5e-324, 5e-324), (2**70, 2**70), ([1e22, "a"], [10**22, "a"]), ({"k": -0.0}, {"k": 0.0}), (True, True)],
 )  # fmt: skip
-def test_numbers_take_the_form_that_jsonb_gives_them(value, form):
+def test_numbers_take_the_form_that_jsonb_gives_them(value: Any, form: Any) -> None:
     assert same(admit(value).value, form)
 
 
-def test_keys_take_the_order_that_jsonb_gives_them():
+def test_keys_take_the_order_that_jsonb_gives_them() -> None:
     value = {"bb": 1, "a": 2, "é": 3, "ab": 4, "Z": 5}
     assert list(admit(value).value) == ["Z", "a", "ab", "bb", "é"]
     assert list(value) == ["bb", "a", "é", "ab", "Z"], "the value given is left as it was"
@@ -97,14 +97,14 @@ class Strange(str):
         ('"' * 60, "too_large", ""),
     ],
 )
-def test_what_jsonb_cannot_hold_or_what_hurts_is_refused(value, code, pointer):
+def test_what_jsonb_cannot_hold_or_what_hurts_is_refused(value: Any, code: Any, pointer: Any) -> None:
     with pytest.raises(Inadmissible) as fault:
         admit(value, max_bytes=100)
     assert (fault.value.code, fault.value.pointer) == (code, pointer)
     fault.value.pointer.encode()
 
 
-def test_a_number_with_five_thousand_digits_is_out_of_range():
+def test_a_number_with_five_thousand_digits_is_out_of_range() -> None:
     with pytest.raises(Inadmissible) as fault:
         admit([10**5000])
     assert (fault.value.code, fault.value.pointer) == ("number_out_of_range", "/0")
@@ -117,7 +117,7 @@ def nested(levels: int, leaf: Any = 0) -> Any:
     return value
 
 
-def test_depth_is_bounded_and_a_hundred_thousand_levels_do_no_harm():
+def test_depth_is_bounded_and_a_hundred_thousand_levels_do_no_harm() -> None:
     assert admit(nested(64)).value == nested(64)
     for levels in (65, 100_000):
         with pytest.raises(Inadmissible) as fault:
@@ -125,7 +125,7 @@ def test_depth_is_bounded_and_a_hundred_thousand_levels_do_no_harm():
         assert fault.value.code == "too_deep"
 
 
-def test_a_value_that_holds_itself_is_too_deep():
+def test_a_value_that_holds_itself_is_too_deep() -> None:
     value: list[Any] = []
     value.append(value)
     with pytest.raises(Inadmissible) as fault:
@@ -133,7 +133,7 @@ def test_a_value_that_holds_itself_is_too_deep():
     assert fault.value.code == "too_deep"
 
 
-def test_a_value_shared_many_times_is_too_large_before_it_is_written():
+def test_a_value_shared_many_times_is_too_large_before_it_is_written() -> None:
     value: Any = "x" * 1000
     for _ in range(40):
         value = [value, value]
@@ -143,13 +143,13 @@ def test_a_value_shared_many_times_is_too_large_before_it_is_written():
 
 
 @given(st.integers(0, 300))
-def test_the_limit_is_the_exact_number_of_bytes(length):
+def test_the_limit_is_the_exact_number_of_bytes(length: Any) -> None:
     text = "ä" * length
     assert admit(text, max_bytes=2 * length + 2).size == 2 * length + 2
     with pytest.raises(Inadmissible):
         admit(text, max_bytes=2 * length + 1)
 
 
-def test_an_unchanged_value_is_not_copied():
+def test_an_unchanged_value_is_not_copied() -> None:
     value = {"a": [1, {"b": "c"}]}
     assert admit(value).value is value

@@ -1,0 +1,1904 @@
+-- The schema as all migrations and functions make it. Written by `stepwell schema dump`; do not edit.
+
+CREATE SCHEMA stepwell;
+
+ALTER SCHEMA stepwell OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.all_written(doc jsonb, kind text, written integer) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if written <> jsonb_array_length(doc -> kind) then
+    raise exception 'flush: % of % rows of % written', written, jsonb_array_length(doc -> kind), kind
+      using errcode = 'SW002';
+  end if;
+end
+$$;
+
+ALTER FUNCTION stepwell.all_written(doc jsonb, kind text, written integer) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.authenticate(key_hash bytea) RETURNS TABLE(key_id bigint, key_name text, tenant_id integer, environment_id integer, tenant text, environment text, scopes text[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+  select k.id, k.name, k.tenant_id, k.environment_id, t.name, e.name, k.scopes
+  from api_key k
+  join tenant t on t.id = k.tenant_id
+  join environment e on e.id = k.environment_id
+  where k.hash = key_hash
+    and k.revoked_at is null
+$$;
+
+ALTER FUNCTION stepwell.authenticate(key_hash bytea) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.cancel_process(process text, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+begin
+  return post_mail(own_process(process), jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'cancel', 'by', coalesce(by, session_user::text), 'reason', reason)));
+end
+$$;
+
+ALTER FUNCTION stepwell.cancel_process(process text, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.check_text(value text, longest integer, pointer text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if length(value) not between 1 and longest or octet_length(value) > 2 * longest then
+    raise exception '% must have 1 to % characters and at most % bytes', substr(pointer, 2), longest, 2 * longest
+      using errcode = 'SW400', detail = pointer, hint = 'Shorten or fill the field.';
+  end if;
+end
+$$;
+
+ALTER FUNCTION stepwell.check_text(value text, longest integer, pointer text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.check_value(value jsonb, pointer text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+begin
+  if octet_length(value::text) > 1048576 then
+    raise exception 'the value is larger than 1 MiB' using errcode = 'SW413', detail = pointer,
+      hint = 'Keep large content elsewhere and pass a reference to it.';
+  end if;
+  if jsonb_path_exists(value, '$.**{64 to last}') then
+    raise exception 'the value is deeper than 64 levels' using errcode = 'SW400', detail = pointer,
+      hint = 'Flatten the document.';
+  end if;
+  if jsonb_path_exists(value, '$.** ? (@.type() == "number" && (@ > 1e308 || @ < -1e308))') then
+    raise exception 'the value holds a number beyond ±1e308' using errcode = 'SW400', detail = pointer,
+      hint = 'Send such numbers as strings.';
+  end if;
+end
+$_$;
+
+ALTER FUNCTION stepwell.check_value(value jsonb, pointer text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.claim(me bigint, slots integer) RETURNS TABLE(process_id bigint, tenant_id integer, environment_id integer, priority integer, lane integer, jobs integer)
+    LANGUAGE sql
+    AS $$
+  with me as materialized (
+    select w.id from stepwell.worker w where w.id = claim.me for key share
+  ),
+  chosen as materialized (
+    select j.*
+    from me,
+    lateral (
+      select j.priority, j.lane, j.id
+      from stepwell.job j
+      order by j.priority, j.lane, j.id
+      limit slots
+      for update skip locked
+    ) j
+  ),
+  gone as (
+    delete from stepwell.job j using chosen c
+    where (j.priority, j.lane, j.id) = (c.priority, c.lane, c.id)
+    returning j.*
+  ),
+  held as (
+    insert into stepwell.lease as l (process_id, worker_id, priority, lane, tenant_id, environment_id)
+    select g.process_id, (select id from me), min(g.priority), min(g.lane), min(g.tenant_id), min(g.environment_id)
+    from gone g
+    group by g.process_id
+    order by g.process_id
+    on conflict (process_id) do update set bell = l.bell + 1
+    returning l.process_id, l.tenant_id, l.environment_id, l.priority, l.lane, l.bell
+  )
+  select h.process_id, h.tenant_id, h.environment_id, h.priority, h.lane, (select count(*)::integer from gone)
+  from held h
+  where h.bell = 0
+$$;
+
+ALTER FUNCTION stepwell.claim(me bigint, slots integer) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.complete_task(task text, by text, data jsonb DEFAULT '{}'::jsonb, reason text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  named record := own_task(task);
+begin
+  perform check_text(coalesce(by, ''), 200, '/by');
+  perform check_value(coalesce(data, 'null'), '/data');
+  return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'complete_task', 'path', named.path, 'run', named.run, 'by', by, 'reason', reason))
+    || jsonb_build_object('data', data));
+end
+$$;
+
+ALTER FUNCTION stepwell.complete_task(task text, by text, data jsonb, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.current_environment() RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+  select case kind
+           when 'api' then nullif(current_setting('stepwell.environment_id', true), '')::integer
+           else environment_id
+         end
+  from login where role_name = session_user
+$$;
+
+ALTER FUNCTION stepwell.current_environment() OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.current_tenant() RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+  select case kind
+           when 'api' then nullif(current_setting('stepwell.tenant_id', true), '')::integer
+           else tenant_id
+         end
+  from login where role_name = session_user
+$$;
+
+ALTER FUNCTION stepwell.current_tenant() OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.ensure_partitions(ahead integer DEFAULT 3) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  parent text;
+  key    text;
+  month  timestamptz;
+  low    bigint;
+  high   bigint;
+  child  text;
+  made   integer := 0;
+begin
+  if not pg_try_advisory_xact_lock(hashtext('stepwell.ensure_partitions')) then
+    return 0;
+  end if;
+  foreach parent in array array['process', 'history', 'payload'] loop
+    key := case parent when 'process' then 'id' else 'process_id' end;
+    for step in 0 .. ahead loop
+      month := date_trunc('month', clock_timestamp() at time zone 'UTC') at time zone 'UTC' + make_interval(months => step);
+      low := first_id(month);
+      high := first_id((month at time zone 'UTC' + interval '1 month') at time zone 'UTC');
+      child := format('%s_%s', parent, to_char(month at time zone 'UTC', 'YYYY_MM'));
+      continue when to_regclass('stepwell.' || child) is not null;
+      execute format('create table stepwell.%I (like stepwell.%I including defaults including constraints including indexes)',
+                     child, parent);
+      execute format('alter table stepwell.%I add constraint bounds check (%I >= %s and %I < %s)', child, key, low, key, high);
+      execute format('alter table stepwell.%I enable row level security', child);
+      if parent = 'process' then
+        -- Rows are updated at status changes: room on the page keeps those updates off the indexes where it can.
+        execute format('alter table stepwell.%I set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02)', child);
+      else
+        execute format('alter table stepwell.%I set (autovacuum_vacuum_insert_scale_factor = 0.1)', child);
+      end if;
+      execute format('alter table stepwell.%I attach partition stepwell.%I for values from (%s) to (%s)',
+                     parent, child, low, high);
+      execute format('alter table stepwell.%I drop constraint bounds', child);
+      made := made + 1;
+    end loop;
+  end loop;
+  return made;
+end
+$$;
+
+ALTER FUNCTION stepwell.ensure_partitions(ahead integer) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.fire_timers(most integer) RETURNS integer
+    LANGUAGE sql
+    AS $$
+  with due as materialized (
+    select t.process_id
+    from stepwell.timer t
+    where t.due_at <= stepwell.now()
+    order by t.due_at
+    limit most
+    for update skip locked
+  ),
+  gone as (
+    delete from stepwell.timer t using due d
+    where t.process_id = d.process_id
+    returning t.*
+  ),
+  rung as (
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
+    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id
+    from gone
+    returning 1
+  )
+  select count(*)::integer from rung
+$$;
+
+ALTER FUNCTION stepwell.fire_timers(most integer) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.first_id(moment timestamp with time zone) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select (extract(epoch from moment) * 1000)::bigint << 20
+$$;
+
+ALTER FUNCTION stepwell.first_id(moment timestamp with time zone) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.flush(me bigint, doc jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  epoch   integer;
+  written integer;
+  parked  jsonb := '[]';
+begin
+  select i.feed_epoch into epoch
+  from stepwell.worker w, stepwell.installation i
+  where w.id = me
+    and i.one
+  for key share of w;
+  if not found then
+    raise exception 'worker % is gone', me using errcode = 'SW001';
+  end if;
+
+  if doc ? 'events' then
+    insert into stepwell.history (process_id, seq, tenant_id, environment_id, attempt, v, feed_epoch, at, type, path, data)
+    select e.process_id, e.seq, e.tenant_id, e.environment_id, e.attempt, e.v, epoch, e.at, e.type, e.path, e.data
+    from jsonb_to_recordset(doc -> 'events') as e(
+      process_id bigint, tenant_id integer, environment_id integer, seq integer, at timestamptz, type text, v smallint,
+      path text, attempt integer, data jsonb)
+    join stepwell.lease l using (process_id, tenant_id, environment_id)
+    where l.worker_id = me
+    order by e.process_id, e.seq;
+    get diagnostics written = row_count;
+    perform stepwell.all_written(doc, 'events', written);
+  end if;
+
+  if doc ? 'mail' then
+    delete from stepwell.inbox i
+    using jsonb_to_recordset(doc -> 'mail') as m(process_id bigint, id bigint), stepwell.lease l
+    where (i.process_id, i.id) = (m.process_id, m.id)
+      and l.process_id = m.process_id
+      and l.worker_id = me;
+    get diagnostics written = row_count;
+    perform stepwell.all_written(doc, 'mail', written);
+  end if;
+
+  if doc ? 'payloads' then
+    insert into stepwell.payload (process_id, n, tenant_id, environment_id, body)
+    select p.process_id, p.n, l.tenant_id, l.environment_id, p.body
+    from jsonb_to_recordset(doc -> 'payloads') as p(process_id bigint, n integer, body jsonb)
+    join stepwell.lease l on l.process_id = p.process_id and l.worker_id = me;
+    get diagnostics written = row_count;
+    perform stepwell.all_written(doc, 'payloads', written);
+  end if;
+
+  if doc ? 'parks' then
+    insert into stepwell.timer as t (process_id, due_at, priority, lane, tenant_id, environment_id)
+    select l.process_id, p.due_at, l.priority, l.lane, l.tenant_id, l.environment_id
+    from jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, due_at timestamptz)
+    join stepwell.lease l on l.process_id = p.process_id and l.worker_id = me
+    where p.due_at is not null
+    order by l.process_id
+    on conflict (process_id) do update set due_at = excluded.due_at;
+
+    delete from stepwell.timer t
+    using jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, due_at timestamptz), stepwell.lease l
+    where t.process_id = p.process_id
+      and p.due_at is null
+      and l.process_id = p.process_id
+      and l.worker_id = me;
+  end if;
+
+  if doc ? 'unwaits' then
+    delete from stepwell.wait w
+    using jsonb_to_recordset(doc -> 'unwaits') as u(process_id bigint, name text, correlation text, path text), stepwell.lease l
+    where l.process_id = u.process_id
+      and l.worker_id = me
+      and (w.tenant_id, w.environment_id, w.name, w.correlation, w.process_id, w.path)
+        = (l.tenant_id, l.environment_id, u.name, u.correlation, u.process_id, u.path);
+  end if;
+  if doc ? 'waits' then
+    insert into stepwell.wait (tenant_id, environment_id, name, correlation, process_id, path)
+    select l.tenant_id, l.environment_id, w.name, w.correlation, w.process_id, w.path
+    from jsonb_to_recordset(doc -> 'waits') as w(process_id bigint, name text, correlation text, path text)
+    join stepwell.lease l on l.process_id = w.process_id and l.worker_id = me;
+    get diagnostics written = row_count;
+    perform stepwell.all_written(doc, 'waits', written);
+  end if;
+
+  -- A signal the process could not use is not delivered: a later wait of the same process may still consume it.
+  if doc ? 'undeliveries' then
+    delete from stepwell.signal_delivery d
+    using jsonb_to_recordset(doc -> 'undeliveries') as u(process_id bigint, signal_id bigint), stepwell.lease l
+    where (d.signal_id, d.process_id) = (u.signal_id, u.process_id)
+      and l.process_id = u.process_id
+      and l.worker_id = me;
+  end if;
+
+  if doc ? 'untasks' then
+    delete from stepwell.task t
+    using jsonb_to_recordset(doc -> 'untasks') as u(process_id bigint, path text), stepwell.lease l
+    where (t.process_id, t.path) = (u.process_id, u.path)
+      and l.process_id = u.process_id
+      and l.worker_id = me;
+  end if;
+  if doc ? 'tasks' then
+    insert into stepwell.task (process_id, path, run, tenant_id, environment_id, definition_id, title, assignee, "group",
+                               form, due_at, created_at)
+    select t.process_id, t.path, t.run, l.tenant_id, l.environment_id, t.definition_id, t.title, t.assignee, t."group",
+           t.form, t.due_at, t.created_at
+    from jsonb_to_recordset(doc -> 'tasks') as t(
+      process_id bigint, path text, run integer, definition_id bigint, title text, assignee text, "group" text,
+      form jsonb, due_at timestamptz, created_at timestamptz)
+    join stepwell.lease l on l.process_id = t.process_id and l.worker_id = me;
+    get diagnostics written = row_count;
+    perform stepwell.all_written(doc, 'tasks', written);
+  end if;
+
+  if doc ? 'processes' then
+    update stepwell.process p
+    set status = c.status,
+        started_at = c.started_at,
+        ended_at = c.ended_at
+    from jsonb_to_recordset(doc -> 'processes') as c(
+      process_id bigint, status text, started_at timestamptz, ended_at timestamptz), stepwell.lease l
+    where p.id = c.process_id
+      and l.process_id = c.process_id
+      and l.worker_id = me
+      and (p.tenant_id, p.environment_id) = (l.tenant_id, l.environment_id);
+    get diagnostics written = row_count;
+    perform stepwell.all_written(doc, 'processes', written);
+  end if;
+  if doc ? 'snapshots' then
+    update stepwell.process p
+    set snapshot = c.state,
+        snapshot_seq = c.seq
+    from jsonb_to_recordset(doc -> 'snapshots') as c(process_id bigint, seq integer, state jsonb), stepwell.lease l
+    where p.id = c.process_id
+      and l.process_id = c.process_id
+      and l.worker_id = me
+      and (p.tenant_id, p.environment_id) = (l.tenant_id, l.environment_id);
+    get diagnostics written = row_count;
+    perform stepwell.all_written(doc, 'snapshots', written);
+  end if;
+  if doc ? 'ended' then
+    delete from stepwell.business_key k
+    using jsonb_to_recordset(doc -> 'ended') as e(process_id bigint, definition_id bigint, business_key text), stepwell.lease l
+    where l.process_id = e.process_id
+      and l.worker_id = me
+      and (k.tenant_id, k.environment_id, k.definition_id, k.key, k.process_id)
+        = (l.tenant_id, l.environment_id, e.definition_id, e.business_key, e.process_id);
+  end if;
+
+  if doc ? 'give_backs' then
+    with mine as materialized (
+      select l.process_id
+      from stepwell.lease l
+      join jsonb_to_recordset(doc -> 'give_backs') as g(process_id bigint) using (process_id)
+      where l.worker_id = me
+      order by l.process_id
+      for update of l
+    ),
+    gone as (
+      delete from stepwell.lease l using mine m where l.process_id = m.process_id
+      returning l.*
+    )
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
+    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from gone;
+  end if;
+  if doc ? 'parks' then
+    with mine as materialized (
+      select l.process_id
+      from stepwell.lease l
+      join jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, bell integer) using (process_id, bell)
+      where l.worker_id = me
+      order by l.process_id
+      for update of l
+    ),
+    gone as (
+      delete from stepwell.lease l using mine m where l.process_id = m.process_id
+      returning l.process_id
+    ),
+    forgiven as (
+      delete from stepwell.loss s using gone g where s.process_id = g.process_id
+    )
+    select coalesce(jsonb_agg(process_id), '[]') into parked from gone;
+  end if;
+
+  return jsonb_build_object('parked', parked);
+end
+$$;
+
+ALTER FUNCTION stepwell.flush(me bigint, doc jsonb) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) RETURNS TABLE(id bigint, definition_id bigint, version integer, snapshot text, snapshot_seq integer, losses integer, history text, inbox text, bell integer)
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+  select p.id, p.definition_id, p.version, p.snapshot::text, p.snapshot_seq, coalesce(s.losses, 0),
+         case when coalesce(s.losses, 0) < 2 or alone then (
+           select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
+           from stepwell.history h
+           where h.process_id = p.id and h.seq > p.snapshot_seq
+         ) end,
+         (
+           select jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id)::text
+           from stepwell.inbox i
+           where i.process_id = p.id
+         ),
+         l.bell
+  from stepwell.process p
+  join stepwell.lease l on l.process_id = p.id and l.worker_id = me
+  left join stepwell.loss s on s.process_id = p.id
+  where p.id = any(ids)
+$$;
+
+ALTER FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) RETURNS jsonb
+    LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+  with me as materialized (
+    select w.id from stepwell.worker w where w.id = look_for_signals.me for key share
+  ),
+  wanted as (
+    select w.* from me, jsonb_to_recordset(waits) as w(
+      process_id bigint, tenant_id integer, environment_id integer, name text, correlation text)
+    join stepwell.lease l using (process_id, tenant_id, environment_id)
+    where l.worker_id = me.id
+  ),
+  kept as materialized (
+    select s.*
+    from stepwell.signal s
+    where (s.tenant_id, s.environment_id, s.name, s.correlation) in (
+        select tenant_id, environment_id, name, correlation from wanted)
+      and s.correlation <> ''
+      and s.expires_at > stepwell.now()
+    order by s.id
+    for update
+  ),
+  given as (
+    insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
+    select distinct on (oldest.id) oldest.id, w.process_id, w.tenant_id, w.environment_id, oldest.expires_at
+    from wanted w,
+    lateral (
+      -- One signal a wait: a second one would find the wait closed and be spent for nothing.
+      select k.id, k.expires_at
+      from kept k
+      where (k.tenant_id, k.environment_id, k.name, k.correlation)
+          = (w.tenant_id, w.environment_id, w.name, w.correlation)
+        and not exists (
+          select from stepwell.signal_delivery d where d.signal_id = k.id and d.process_id = w.process_id)
+      order by k.id
+      limit 1
+    ) as oldest
+    order by oldest.id, w.process_id
+    on conflict do nothing
+    returning signal_id, process_id
+  ),
+  spent as (
+    delete from stepwell.signal s using given g where s.id = g.signal_id
+  ),
+  mail as (
+    insert into stepwell.inbox (process_id, id, tenant_id, environment_id, command)
+    select g.process_id, stepwell.new_id(), k.tenant_id, k.environment_id, k.command
+    from given g
+    join kept k on k.id = g.signal_id
+    returning process_id, id, command
+  )
+  select coalesce(jsonb_agg(jsonb_build_array(process_id, id, command) order by id), '[]') from mail
+$$;
+
+ALTER FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.match_signals(most integer) RETURNS integer
+    LANGUAGE sql
+    AS $$
+  with jobs as materialized (
+    select j.id from stepwell.signal_job j order by j.id limit most for update skip locked
+  ),
+  taken as (
+    delete from stepwell.signal_job j using jobs where j.id = jobs.id
+    returning j.signal_id
+  ),
+  sent as materialized (
+    select s.* from stepwell.signal s
+    where s.id in (select signal_id from taken)
+    order by s.id
+    for update
+  ),
+  delivery as (
+    insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
+    select distinct s.id, w.process_id, s.tenant_id, s.environment_id, s.expires_at
+    from sent s
+    join stepwell.wait w using (tenant_id, environment_id, name, correlation)
+    order by 1, 2
+    on conflict do nothing
+    returning signal_id, process_id
+  ),
+  mail as (
+    insert into stepwell.inbox (process_id, id, tenant_id, environment_id, command)
+    select d.process_id, stepwell.new_id(), s.tenant_id, s.environment_id, s.command
+    from delivery d
+    join sent s on s.id = d.signal_id
+    returning process_id, id, tenant_id, environment_id
+  ),
+  rung as (
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
+    select coalesce(p.priority, 0), 0, m.id, m.process_id, m.tenant_id, m.environment_id
+    from mail m
+    left join stepwell.process p on p.id = m.process_id
+  ),
+  spent as (
+    delete from stepwell.signal s using sent
+    where s.id = sent.id and sent.correlation = ''
+  )
+  select count(*)::integer from taken
+$$;
+
+ALTER FUNCTION stepwell.match_signals(most integer) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.new_id() RETURNS bigint
+    LANGUAGE sql PARALLEL SAFE
+    AS $$
+  select ((extract(epoch from clock_timestamp()) * 1000)::bigint << 20) | nextval('stepwell.id')
+$$;
+
+ALTER FUNCTION stepwell.new_id() OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.now() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+  select clock_timestamp() + clock_offset from installation where one
+$$;
+
+ALTER FUNCTION stepwell.now() OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.definition (
+    id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    name text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    latest_version integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT definition_name_is_short CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE stepwell.definition OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.own_definition(wanted text) RETURNS stepwell.definition
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  mine record := scope();
+  found_row definition;
+begin
+  select d.* into found_row
+  from definition d
+  where d.tenant_id = mine.tenant_id
+    and d.environment_id = mine.environment_id
+    and d.deleted_at is null
+    and (d.name = wanted or d.id = private_id('wf', wanted))
+  order by d.name = wanted
+  limit 1;
+  if not found then
+    raise exception 'no definition % in this tenant and environment', left(wanted, 200)
+      using errcode = 'SW404', detail = '/definition', hint = 'List them with: stepwell definition list';
+  end if;
+  return found_row;
+end
+$$;
+
+ALTER FUNCTION stepwell.own_definition(wanted text) OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.process (
+    id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    definition_id bigint NOT NULL,
+    version integer NOT NULL,
+    priority integer DEFAULT 0 NOT NULL,
+    status text NOT NULL,
+    business_key text,
+    created_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    snapshot_seq integer DEFAULT 0 NOT NULL,
+    snapshot jsonb,
+    key_id integer,
+    CONSTRAINT ended_means_a_terminal_status CHECK (((ended_at IS NOT NULL) = (status = ANY (ARRAY['COMPLETED'::text, 'FAILED'::text, 'CANCELLED'::text])))),
+    CONSTRAINT priority_is_small CHECK (((priority >= '-100'::integer) AND (priority <= 100))),
+    CONSTRAINT process_status_is_known CHECK ((status = ANY (ARRAY['CREATED'::text, 'IN_PROGRESS'::text, 'WAITING'::text, 'COMPLETED'::text, 'FAILED'::text, 'CANCELLED'::text])))
+)
+PARTITION BY RANGE (id);
+
+ALTER TABLE stepwell.process OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.own_process(public text) RETURNS stepwell.process
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  mine record := scope();
+  found_row process;
+begin
+  select p.* into found_row
+  from process p
+  where p.id = private_id('prc', public)
+    and p.tenant_id = mine.tenant_id
+    and p.environment_id = mine.environment_id;
+  if not found then
+    raise exception 'no process % in this tenant and environment', left(public, 100)
+      using errcode = 'SW404', hint = 'Check the id, and that key or login belong to the same tenant and environment.';
+  end if;
+  return found_row;
+end
+$$;
+
+ALTER FUNCTION stepwell.own_process(public text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.own_task(task text, OUT target stepwell.process, OUT path text, OUT run integer) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  named record;
+begin
+  select * into named from parse_execution_id('tsk', task);
+  if named.process_id is null then
+    raise exception 'no task % in this tenant and environment', left(task, 100) using errcode = 'SW404',
+      hint = 'List open tasks with GET /api/v1/tasks.';
+  end if;
+  target := own_process(public_id('prc', named.process_id));
+  path := named.path;
+  run := named.run;
+end
+$$;
+
+ALTER FUNCTION stepwell.own_task(task text, OUT target stepwell.process, OUT path text, OUT run integer) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.parse_execution_id(prefix text, public text, OUT process_id bigint, OUT run integer, OUT path text) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+declare
+  digits text := substr(public, length(prefix) + 2);
+  held bigint := 0;
+  bits integer := 0;
+  bytes bytea := '';
+begin
+  if length(digits) not between 18 and 800 or public !~ ('^' || prefix || '_[0-9a-hjkmnp-tv-z]+$') then
+    return;
+  end if;
+  for place in 1 .. length(digits) loop
+    held := (held << 5) | (strpos('0123456789abcdefghjkmnpqrstvwxyz', substr(digits, place, 1)) - 1);
+    bits := bits + 5;
+    if bits >= 8 then
+      bits := bits - 8;
+      bytes := bytes || set_byte('\x00'::bytea, 0, ((held >> bits) & 255)::integer);
+      held := held & ((1 << bits) - 1);
+    end if;
+  end loop;
+  if get_byte(bytes, 0) > 127 then
+    return;
+  end if;
+  process_id := ('x' || encode(substr(bytes, 1, 8), 'hex'))::bit(64)::bigint;
+  run := get_byte(bytes, 8) * 256 + get_byte(bytes, 9);
+  path := convert_from(substr(bytes, 11), 'UTF8');
+exception
+  when character_not_in_repertoire or untranslatable_character then
+    process_id := null; run := null; path := null;
+end
+$_$;
+
+ALTER FUNCTION stepwell.parse_execution_id(prefix text, public text, OUT process_id bigint, OUT run integer, OUT path text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.post_mail(target stepwell.process, command jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  mail_id bigint := new_id();
+begin
+  insert into inbox (process_id, id, tenant_id, environment_id, command)
+  values (target.id, mail_id, target.tenant_id, target.environment_id, command);
+  insert into job (priority, lane, id, process_id, tenant_id, environment_id)
+  values (target.priority, 0, mail_id, target.id, target.tenant_id, target.environment_id);
+  return mail_id;
+end
+$$;
+
+ALTER FUNCTION stepwell.post_mail(target stepwell.process, command jsonb) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.private_id(prefix text, public text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $_$
+  select case when public ~ ('^' || prefix || '_[0-7][0-9a-hjkmnp-tv-z]{12}$') then (
+    select sum((strpos('0123456789abcdefghjkmnpqrstvwxyz', substr(public, length(prefix) + 2 + place, 1)) - 1)::bigint
+               << (5 * (12 - place)))::bigint
+    from generate_series(0, 12) as place
+  ) end
+$_$;
+
+ALTER FUNCTION stepwell.private_id(prefix text, public text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.public_id(prefix text, id bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+  select prefix || '_' || string_agg(
+    substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> (5 * place)) & 31)::integer + 1, 1), '' order by place desc)
+  from generate_series(0, 12) as place
+$$;
+
+ALTER FUNCTION stepwell.public_id(prefix text, id bigint) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.publish_definition(document jsonb, by text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  mine    record := scope();
+  moment  timestamptz := stepwell.now();
+  made    definition;
+  enabled boolean := coalesce((document ->> 'enabled')::boolean, true);
+begin
+  insert into definition as d (id, tenant_id, environment_id, name, enabled, latest_version, created_at, updated_at)
+  values (new_id(), mine.tenant_id, mine.environment_id, document ->> 'name', enabled, 1, moment, moment)
+  on conflict (tenant_id, environment_id, name) where deleted_at is null
+    do update set latest_version = d.latest_version + 1, enabled = excluded.enabled, updated_at = moment
+  returning d.* into made;
+  insert into definition_version (definition_id, version, tenant_id, environment_id, document, created_at, created_by)
+  values (made.id, made.latest_version, mine.tenant_id, mine.environment_id, document, moment, by);
+  insert into audit (id, tenant_id, environment_id, at, actor, action, subject, data)
+  values (new_id(), mine.tenant_id, mine.environment_id, moment, by, 'definition.published', public_id('wf', made.id),
+          jsonb_build_object('name', made.name, 'version', made.latest_version));
+  return made.id;
+end
+$$;
+
+ALTER FUNCTION stepwell.publish_definition(document jsonb, by text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.reject_task(task text, by text, reason text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  named record := own_task(task);
+begin
+  perform check_text(coalesce(by, ''), 200, '/by');
+  return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'reject_task', 'path', named.path, 'run', named.run, 'by', by, 'reason', reason)));
+end
+$$;
+
+ALTER FUNCTION stepwell.reject_task(task text, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.rescue(dead bigint[], others boolean) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  gone bigint[];
+begin
+  if others then
+    with victim as (
+      select id from stepwell.worker where id = any(dead) order by id for update skip locked
+    ),
+    buried as (
+      delete from stepwell.worker w using victim v where w.id = v.id
+      returning w.id
+    )
+    select array_agg(id) into gone from buried;
+  else
+    delete from stepwell.worker where id = any(dead);
+    gone := dead;
+  end if;
+  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), stepwell.sweep());
+end
+$$;
+
+ALTER FUNCTION stepwell.rescue(dead bigint[], others boolean) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.retry_process(process text, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+begin
+  return post_mail(own_process(process), jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'retry', 'by', coalesce(by, session_user::text), 'reason', reason)));
+end
+$$;
+
+ALTER FUNCTION stepwell.retry_process(process text, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id integer) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+begin
+  tenant_id := current_tenant();
+  environment_id := current_environment();
+  if tenant_id is null or environment_id is null then
+    raise exception 'the login % speaks for no tenant and environment', session_user
+      using errcode = 'SW403', hint = 'Make a login with: stepwell login create --kind caller NAME';
+  end if;
+end
+$$;
+
+ALTER FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id integer) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.send_signal(name text, data jsonb DEFAULT '{}'::jsonb, correlation_key text DEFAULT NULL::text, id text DEFAULT NULL::text, ttl_seconds integer DEFAULT 604800, by text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  mine      record := scope();
+  signal_id bigint := new_id();
+  moment    timestamptz := stepwell.now();
+  known     text;
+begin
+  perform check_text(name, 200, '/name');
+  perform check_value(coalesce(data, 'null'), '/data');
+  if correlation_key is not null then
+    perform check_text(correlation_key, 500, '/correlation_key');
+  end if;
+  if ttl_seconds not between 1 and 31536000 then
+    raise exception 'ttl_seconds must be between 1 and 31536000' using errcode = 'SW400', detail = '/ttl_seconds',
+      hint = 'Leave it out for 7 days.';
+  end if;
+  if id is not null then
+    perform check_text(id, 200, '/id');
+    insert into idempotency_key (tenant_id, environment_id, key, fingerprint, answer)
+    values (mine.tenant_id, mine.environment_id, 'signal:' || id, '', to_jsonb(public_id('sig', signal_id)))
+    on conflict do nothing;
+    if not found then
+      select k.answer #>> '{}' into known
+      from idempotency_key k
+      where k.tenant_id = mine.tenant_id and k.environment_id = mine.environment_id and k.key = 'signal:' || send_signal.id;
+      return known;
+    end if;
+  end if;
+  insert into signal (id, tenant_id, environment_id, name, correlation, command, expires_at)
+  values (signal_id, mine.tenant_id, mine.environment_id, name, coalesce(correlation_key, ''),
+          jsonb_strip_nulls(jsonb_build_object(
+            'kind', 'signal', 'signal_id', signal_id, 'name', name, 'correlation', correlation_key,
+            'by', coalesce(by, session_user::text), 'sent_at', moment)) || jsonb_build_object('data', data),
+          moment + make_interval(secs => ttl_seconds));
+  insert into signal_job (id, signal_id, tenant_id, environment_id)
+  values (signal_id, signal_id, mine.tenant_id, mine.environment_id);
+  return public_id('sig', signal_id);
+end
+$$;
+
+ALTER FUNCTION stepwell.send_signal(name text, data jsonb, correlation_key text, id text, ttl_seconds integer, by text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text) RETURNS text[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  mine   record := scope();
+  wanted definition := own_definition(definition);
+  which  integer := coalesce(version, wanted.latest_version);
+  epoch  integer;
+  moment timestamptz := stepwell.now();
+  ids    bigint[];
+begin
+  if start_all.priority not between -100 and 100 then
+    raise exception 'priority must be between -100 and 100' using errcode = 'SW400', detail = '/priority',
+      hint = 'Smaller numbers are claimed first; 0 is usual.';
+  end if;
+  -- Serialises with deletion of the definition only; row locks would cost 15 % and make multixacts.
+  perform pg_advisory_xact_lock_shared(wanted.id);
+  wanted := own_definition(definition);
+  if not wanted.enabled then
+    raise exception 'the definition % is disabled', wanted.name using errcode = 'SW411', detail = '/definition',
+      hint = 'Enable the definition first.';
+  end if;
+  if not exists (select from definition_version v where v.definition_id = wanted.id and v.version = which) then
+    raise exception 'the definition % has no version %', wanted.name, which using errcode = 'SW404',
+      detail = '/version', hint = 'Leave version out to use the latest.';
+  end if;
+  for place in 1 .. cardinality(inputs) loop
+    perform check_value(coalesce(inputs[place], 'null'), pointer);
+  end loop;
+  select feed_epoch into epoch from installation;
+  ids := array(select new_id() from generate_series(1, cardinality(inputs)));
+
+  if start_all.business_key is not null then
+    insert into business_key (tenant_id, environment_id, definition_id, key, process_id)
+    values (mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1])
+    on conflict do nothing;
+    if not found then
+      raise exception 'a process with business key % is still running', start_all.business_key
+        using errcode = 'SW410', hint = 'Use the running process, or another business key.',
+        detail = '/business_key ' || coalesce((
+          select public_id('prc', k.process_id) from business_key k
+          where k.tenant_id = mine.tenant_id and k.environment_id = mine.environment_id
+            and k.definition_id = wanted.id and k.key = start_all.business_key), '');
+    end if;
+  end if;
+
+  insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at)
+  select id, mine.tenant_id, mine.environment_id, wanted.id, which, start_all.priority, 'CREATED',
+         start_all.business_key, moment
+  from unnest(ids) as id;
+
+  insert into payload (process_id, n, tenant_id, environment_id, body)
+  select t.id, 0, mine.tenant_id, mine.environment_id, t.input
+  from unnest(ids, inputs) as t(id, input)
+  where octet_length(t.input::text) > 8192;
+
+  insert into history (process_id, seq, tenant_id, environment_id, v, feed_epoch, at, type, data)
+  select t.id, 1, mine.tenant_id, mine.environment_id, 1, epoch, moment, 'process.created',
+         jsonb_strip_nulls(jsonb_build_object(
+           'definition_id', wanted.id, 'version', which,
+           'priority', nullif(start_all.priority, 0),
+           'business_key', start_all.business_key,
+           'by', coalesce(start_all.by, session_user::text), 'reason', start_all.reason))
+         || case when octet_length(t.input::text) > 8192 then '{"input_ref": 0}'::jsonb
+                 else jsonb_build_object('input', coalesce(t.input, 'null')) end
+  from unnest(ids, inputs) as t(id, input);
+
+  insert into job (priority, lane, id, process_id, tenant_id, environment_id)
+  select start_all.priority, 0, id, id, mine.tenant_id, mine.environment_id
+  from unnest(ids) as id;
+
+  return array(select public_id('prc', id) from unnest(ids) with ordinality as t(id, place) order by place);
+end
+$$;
+
+ALTER FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.start_process(definition text, input jsonb DEFAULT '{}'::jsonb, business_key text DEFAULT NULL::text, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  ids text[];
+begin
+  if business_key is not null then
+    perform check_text(business_key, 200, '/business_key');
+  end if;
+  ids := start_all(definition, array[input], business_key, version, priority, by, reason, '/input');
+  return ids[1];
+end
+$$;
+
+ALTER FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS text[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  if jsonb_typeof(inputs) is distinct from 'array' or jsonb_array_length(inputs) not between 1 and 10000 then
+    raise exception 'inputs must be an array of 1 to 10,000 values' using errcode = 'SW400', detail = '/inputs',
+      hint = 'Split the list.';
+  end if;
+  return start_all(definition, array(select value from jsonb_array_elements(inputs)), null, version, priority, by, reason,
+                   '/inputs');
+end
+$$;
+
+ALTER FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.sweep() RETURNS integer
+    LANGUAGE sql
+    AS $$
+  with recursive owner as (
+    (select l.worker_id from stepwell.lease l order by l.worker_id limit 1)
+    union all
+    select (select l.worker_id from stepwell.lease l where l.worker_id > o.worker_id order by l.worker_id limit 1)
+    from owner o
+    where o.worker_id is not null
+  ),
+  dead as materialized (
+    select o.worker_id from owner o
+    where o.worker_id > 0
+      and not exists (select from stepwell.worker w where w.id = o.worker_id)
+  ),
+  lost as materialized (
+    select l.* from stepwell.lease l
+    where l.worker_id in (select worker_id from dead)
+    order by l.process_id
+    for update skip locked
+  ),
+  counted as (
+    insert into stepwell.loss as s (process_id, losses, tenant_id, environment_id)
+    select process_id, 1, tenant_id, environment_id from lost
+    on conflict (process_id) do update
+      set losses = s.losses + 1,
+          quarantined_at = case when s.losses + 1 >= 5 then stepwell.now() end
+    returning s.process_id, s.losses
+  ),
+  shut as (
+    update stepwell.lease l set worker_id = 0
+    from counted c
+    where c.process_id = l.process_id and c.losses >= 5
+  ),
+  freed as (
+    delete from stepwell.lease l using counted c
+    where c.process_id = l.process_id and c.losses < 5
+    returning l.*
+  ),
+  rung as (
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
+    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from freed
+  )
+  select count(*)::integer from counted
+$$;
+
+ALTER FUNCTION stepwell.sweep() OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.tick(me bigint, slots integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  answer  jsonb;
+  claimed jsonb := '[]';
+  taken   integer := 0;
+  matched integer;
+  fired   integer;
+begin
+  -- At most once a second: it writes the row, and the row is what the others watch.
+  update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1
+  where id = me and seen_at < clock_timestamp() - interval '0.9 s';
+  perform from stepwell.worker where id = me for key share;
+  if not found then
+    return jsonb_build_object('alive', false);
+  end if;
+
+  matched := stepwell.match_signals(500);
+  fired := stepwell.fire_timers(500);
+
+  if slots > 0 then
+    select coalesce(jsonb_agg(jsonb_build_array(process_id, tenant_id, environment_id, priority, lane)), '[]'), coalesce(max(jobs), 0)
+    into claimed, taken
+    from stepwell.claim(me, slots);
+  end if;
+
+  perform stepwell.sweep();
+
+  -- One statement, one snapshot: the bell is read together with the mail it announces.
+  select jsonb_build_object(
+    'alive', true, 'now', stepwell.now(), 'matched', matched, 'fired', fired, 'claimed', claimed, 'more', taken >= slots,
+    'rung', coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, (
+      select coalesce(jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id), '[]')
+      from stepwell.inbox i
+      where i.process_id = l.process_id))), '[]'))
+  into answer
+  from stepwell.lease l
+  where l.worker_id = me
+    and l.bell > 0;
+  return answer;
+end
+$$;
+
+ALTER FUNCTION stepwell.tick(me bigint, slots integer) OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.api_key (
+    id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    name text NOT NULL,
+    hash bytea NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT scopes_are_known CHECK ((scopes <@ ARRAY['workflows:read'::text, 'workflows:write'::text, 'workflows:execute'::text, 'tasks:act'::text, 'admin'::text]))
+);
+
+ALTER TABLE stepwell.api_key OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.audit (
+    id bigint NOT NULL,
+    tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer,
+    at timestamp with time zone NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    reason text,
+    data jsonb
+);
+
+ALTER TABLE stepwell.audit OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.business_key (
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    definition_id bigint NOT NULL,
+    key text NOT NULL,
+    process_id bigint NOT NULL
+);
+
+ALTER TABLE stepwell.business_key OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.definition_version (
+    definition_id bigint NOT NULL,
+    version integer NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    document jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL
+);
+
+ALTER TABLE stepwell.definition_version OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.environment (
+    id integer NOT NULL,
+    tenant_id integer NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT environment_name_is_a_slug CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
+);
+
+ALTER TABLE stepwell.environment OWNER TO stepwell_owner;
+
+ALTER TABLE stepwell.environment ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME stepwell.environment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE stepwell.history (
+    process_id bigint NOT NULL,
+    seq integer NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    attempt integer,
+    v smallint NOT NULL,
+    tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    feed_epoch integer NOT NULL,
+    key_id integer,
+    at timestamp with time zone NOT NULL,
+    type text NOT NULL,
+    path text,
+    data jsonb NOT NULL
+)
+PARTITION BY RANGE (process_id);
+
+ALTER TABLE stepwell.history OWNER TO stepwell_owner;
+
+CREATE SEQUENCE stepwell.id
+    START WITH 0
+    INCREMENT BY 1
+    MINVALUE 0
+    MAXVALUE 1048575
+    CACHE 32
+    CYCLE;
+
+ALTER SEQUENCE stepwell.id OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.idempotency_key (
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    answer jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE stepwell.idempotency_key OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.inbox (
+    process_id bigint NOT NULL,
+    id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    command jsonb NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+ALTER TABLE stepwell.inbox OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.installation (
+    one boolean DEFAULT true NOT NULL,
+    feed_epoch integer DEFAULT 1 NOT NULL,
+    test boolean DEFAULT false NOT NULL,
+    clock_offset interval DEFAULT '00:00:00'::interval NOT NULL,
+    CONSTRAINT installation_has_one_row CHECK (one),
+    CONSTRAINT only_a_test_moves_the_clock CHECK ((test OR (clock_offset = '00:00:00'::interval)))
+);
+
+ALTER TABLE stepwell.installation OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.job (
+    priority integer NOT NULL,
+    lane integer NOT NULL,
+    id bigint NOT NULL,
+    process_id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL
+)
+WITH (fillfactor='90', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
+
+ALTER TABLE stepwell.job OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.lease (
+    process_id bigint NOT NULL,
+    worker_id bigint NOT NULL,
+    priority integer NOT NULL,
+    lane integer NOT NULL,
+    bell integer DEFAULT 0 NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
+
+ALTER TABLE stepwell.lease OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.login (
+    role_name text NOT NULL,
+    kind text NOT NULL,
+    tenant_id integer,
+    environment_id integer,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT customers_logins_have_a_scope CHECK (((kind = ANY (ARRAY['caller'::text, 'report'::text])) = ((tenant_id IS NOT NULL) AND (environment_id IS NOT NULL)))),
+    CONSTRAINT login_kind_is_known CHECK ((kind = ANY (ARRAY['api'::text, 'worker'::text, 'caller'::text, 'report'::text])))
+);
+
+ALTER TABLE stepwell.login OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.loss (
+    process_id bigint NOT NULL,
+    losses integer NOT NULL,
+    quarantined_at timestamp with time zone,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL
+);
+
+ALTER TABLE stepwell.loss OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.migration (
+    kind text NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['migration'::text, 'function'::text])))
+);
+
+ALTER TABLE stepwell.migration OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.payload (
+    process_id bigint NOT NULL,
+    n integer NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    key_id integer,
+    body jsonb NOT NULL
+)
+PARTITION BY RANGE (process_id);
+
+ALTER TABLE stepwell.payload OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.signal (
+    id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    name text NOT NULL,
+    correlation text NOT NULL,
+    command jsonb NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE stepwell.signal OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.signal_delivery (
+    signal_id bigint NOT NULL,
+    process_id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE stepwell.signal_delivery OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.signal_job (
+    id bigint NOT NULL,
+    signal_id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+ALTER TABLE stepwell.signal_job OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.task (
+    process_id bigint NOT NULL,
+    path text NOT NULL,
+    run integer NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    definition_id bigint NOT NULL,
+    title text NOT NULL,
+    assignee text,
+    "group" text,
+    form jsonb,
+    due_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE stepwell.task OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.tenant (
+    id integer NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenant_name_is_a_slug CHECK ((name ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
+);
+
+ALTER TABLE stepwell.tenant OWNER TO stepwell_owner;
+
+ALTER TABLE stepwell.tenant ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME stepwell.tenant_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE stepwell.timer (
+    process_id bigint NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    priority integer NOT NULL,
+    lane integer NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+ALTER TABLE stepwell.timer OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.wait (
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    name text NOT NULL,
+    correlation text NOT NULL,
+    process_id bigint NOT NULL,
+    path text NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+ALTER TABLE stepwell.wait OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.worker (
+    id bigint NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    beat bigint DEFAULT 0 NOT NULL,
+    asleep boolean DEFAULT false NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    release text NOT NULL,
+    CONSTRAINT worker_zero_is_the_quarantine CHECK ((id > 0))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE stepwell.worker OWNER TO stepwell_owner;
+
+ALTER TABLE ONLY stepwell.api_key
+    ADD CONSTRAINT api_key_hash_key UNIQUE (hash);
+
+ALTER TABLE ONLY stepwell.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stepwell.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stepwell.business_key
+    ADD CONSTRAINT business_key_pkey PRIMARY KEY (tenant_id, environment_id, definition_id, key);
+
+ALTER TABLE ONLY stepwell.definition
+    ADD CONSTRAINT definition_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stepwell.definition_version
+    ADD CONSTRAINT definition_version_pkey PRIMARY KEY (definition_id, version);
+
+ALTER TABLE ONLY stepwell.environment
+    ADD CONSTRAINT environment_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stepwell.environment
+    ADD CONSTRAINT environment_tenant_id_name_key UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY stepwell.history
+    ADD CONSTRAINT history_pkey PRIMARY KEY (process_id, seq);
+
+ALTER TABLE ONLY stepwell.idempotency_key
+    ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (tenant_id, environment_id, key);
+
+ALTER TABLE ONLY stepwell.inbox
+    ADD CONSTRAINT inbox_pkey PRIMARY KEY (process_id, id);
+
+ALTER TABLE ONLY stepwell.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (one);
+
+ALTER TABLE ONLY stepwell.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (priority, lane, id);
+
+ALTER TABLE ONLY stepwell.lease
+    ADD CONSTRAINT lease_pkey PRIMARY KEY (process_id);
+
+ALTER TABLE ONLY stepwell.login
+    ADD CONSTRAINT login_pkey PRIMARY KEY (role_name);
+
+ALTER TABLE ONLY stepwell.loss
+    ADD CONSTRAINT loss_pkey PRIMARY KEY (process_id);
+
+ALTER TABLE ONLY stepwell.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (kind, name);
+
+ALTER TABLE ONLY stepwell.payload
+    ADD CONSTRAINT payload_pkey PRIMARY KEY (process_id, n);
+
+ALTER TABLE ONLY stepwell.process
+    ADD CONSTRAINT process_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stepwell.signal_delivery
+    ADD CONSTRAINT signal_delivery_pkey PRIMARY KEY (signal_id, process_id);
+
+ALTER TABLE ONLY stepwell.signal_job
+    ADD CONSTRAINT signal_job_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stepwell.signal
+    ADD CONSTRAINT signal_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stepwell.task
+    ADD CONSTRAINT task_pkey PRIMARY KEY (process_id, path);
+
+ALTER TABLE ONLY stepwell.tenant
+    ADD CONSTRAINT tenant_name_key UNIQUE (name);
+
+ALTER TABLE ONLY stepwell.tenant
+    ADD CONSTRAINT tenant_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stepwell.timer
+    ADD CONSTRAINT timer_pkey PRIMARY KEY (process_id);
+
+ALTER TABLE ONLY stepwell.wait
+    ADD CONSTRAINT wait_pkey PRIMARY KEY (tenant_id, environment_id, name, correlation, process_id, path);
+
+ALTER TABLE ONLY stepwell.worker
+    ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
+
+CREATE INDEX audit_in_commit_order ON stepwell.audit USING btree (tx, id);
+
+CREATE UNIQUE INDEX definition_by_name ON stepwell.definition USING btree (tenant_id, environment_id, name) WHERE (deleted_at IS NULL);
+
+CREATE INDEX definition_in_order ON stepwell.definition USING btree (tenant_id, environment_id, id);
+
+CREATE INDEX history_in_commit_order ON ONLY stepwell.history USING btree (feed_epoch, tx, process_id, seq);
+
+CREATE INDEX idempotency_key_by_age ON stepwell.idempotency_key USING btree (created_at);
+
+CREATE INDEX lease_by_worker ON stepwell.lease USING btree (worker_id, process_id);
+
+CREATE INDEX process_by_definition ON ONLY stepwell.process USING btree (tenant_id, environment_id, definition_id, id);
+
+CREATE INDEX process_by_status ON ONLY stepwell.process USING btree (tenant_id, environment_id, status, id);
+
+CREATE INDEX process_in_order ON ONLY stepwell.process USING btree (tenant_id, environment_id, id);
+
+CREATE INDEX signal_by_expiry ON stepwell.signal USING btree (expires_at);
+
+CREATE INDEX signal_by_name ON stepwell.signal USING btree (tenant_id, environment_id, name, correlation, id);
+
+CREATE INDEX signal_delivery_by_expiry ON stepwell.signal_delivery USING btree (expires_at);
+
+CREATE INDEX task_in_order ON stepwell.task USING btree (tenant_id, environment_id, process_id, path);
+
+CREATE INDEX timer_in_order ON stepwell.timer USING btree (due_at, process_id);
+
+ALTER TABLE ONLY stepwell.api_key
+    ADD CONSTRAINT api_key_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES stepwell.environment(id);
+
+ALTER TABLE ONLY stepwell.api_key
+    ADD CONSTRAINT api_key_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES stepwell.tenant(id);
+
+ALTER TABLE ONLY stepwell.definition
+    ADD CONSTRAINT definition_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES stepwell.environment(id);
+
+ALTER TABLE ONLY stepwell.definition
+    ADD CONSTRAINT definition_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES stepwell.tenant(id);
+
+ALTER TABLE ONLY stepwell.definition_version
+    ADD CONSTRAINT definition_version_definition_id_fkey FOREIGN KEY (definition_id) REFERENCES stepwell.definition(id);
+
+ALTER TABLE ONLY stepwell.environment
+    ADD CONSTRAINT environment_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES stepwell.tenant(id);
+
+ALTER TABLE ONLY stepwell.login
+    ADD CONSTRAINT login_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES stepwell.environment(id);
+
+ALTER TABLE ONLY stepwell.login
+    ADD CONSTRAINT login_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES stepwell.tenant(id);
+
+ALTER TABLE stepwell.api_key ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.audit ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.business_key ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.definition ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.definition_version ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.environment ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY everybody ON stepwell.installation TO stepwell_api, stepwell_report, stepwell_caller USING (true);
+
+CREATE POLICY everybody ON stepwell.migration TO stepwell_api, stepwell_report, stepwell_caller USING (true);
+
+ALTER TABLE stepwell.history ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.idempotency_key ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.inbox ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.installation ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.job ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.lease ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.login ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.loss ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.migration ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY one_scope ON stepwell.api_key TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.audit TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.business_key TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.definition TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.definition_version TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.history TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.idempotency_key TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.inbox TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.job TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.lease TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.loss TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.payload TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.process TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.signal TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.signal_delivery TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.signal_job TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.task TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.timer TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY one_scope ON stepwell.wait TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY own_environment ON stepwell.environment TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (id = ( SELECT stepwell.current_environment() AS current_environment))));
+
+CREATE POLICY own_tenant ON stepwell.tenant TO stepwell_api, stepwell_report, stepwell_caller USING ((id = ( SELECT stepwell.current_tenant() AS current_tenant)));
+
+ALTER TABLE stepwell.payload ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.process ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.signal ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.signal_delivery ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.signal_job ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.task ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.tenant ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.timer ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.wait ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.worker ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY worker_spans_tenants ON stepwell.api_key TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.audit TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.business_key TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.definition TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.definition_version TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.environment TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.history TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.idempotency_key TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.inbox TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.installation TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.job TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.lease TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.login TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.loss TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.migration TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.payload TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.process TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.signal TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.signal_delivery TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.signal_job TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.task TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.tenant TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.timer TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.wait TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.worker TO stepwell_worker USING (true) WITH CHECK (true);
+
+GRANT USAGE ON SCHEMA stepwell TO stepwell_api;
+GRANT USAGE ON SCHEMA stepwell TO stepwell_worker;
+GRANT USAGE ON SCHEMA stepwell TO stepwell_report;
+GRANT USAGE ON SCHEMA stepwell TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.all_written(doc jsonb, kind text, written integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.all_written(doc jsonb, kind text, written integer) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.authenticate(key_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.authenticate(key_hash bytea) TO stepwell_api;
+
+REVOKE ALL ON FUNCTION stepwell.cancel_process(process text, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.cancel_process(process text, by text, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.cancel_process(process text, by text, reason text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.check_text(value text, longest integer, pointer text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.check_value(value jsonb, pointer text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.claim(me bigint, slots integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.claim(me bigint, slots integer) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.complete_task(task text, by text, data jsonb, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.complete_task(task text, by text, data jsonb, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.complete_task(task text, by text, data jsonb, reason text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.current_environment() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.current_environment() TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.current_environment() TO stepwell_report;
+GRANT ALL ON FUNCTION stepwell.current_environment() TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.current_tenant() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.current_tenant() TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.current_tenant() TO stepwell_report;
+GRANT ALL ON FUNCTION stepwell.current_tenant() TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.ensure_partitions(ahead integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.ensure_partitions(ahead integer) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.fire_timers(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.fire_timers(most integer) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.first_id(moment timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.match_signals(most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.match_signals(most integer) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.new_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.new_id() TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.now() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.now() TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.now() TO stepwell_worker;
+GRANT ALL ON FUNCTION stepwell.now() TO stepwell_report;
+GRANT ALL ON FUNCTION stepwell.now() TO stepwell_caller;
+
+GRANT SELECT ON TABLE stepwell.definition TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.definition TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.definition TO stepwell_caller;
+GRANT SELECT ON TABLE stepwell.definition TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.own_definition(wanted text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE stepwell.process TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.process TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.process TO stepwell_caller;
+GRANT SELECT,UPDATE ON TABLE stepwell.process TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.own_process(public text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.own_task(task text, OUT target stepwell.process, OUT path text, OUT run integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.parse_execution_id(prefix text, public text, OUT process_id bigint, OUT run integer, OUT path text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.post_mail(target stepwell.process, command jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.private_id(prefix text, public text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.private_id(prefix text, public text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.private_id(prefix text, public text) TO stepwell_worker;
+GRANT ALL ON FUNCTION stepwell.private_id(prefix text, public text) TO stepwell_report;
+GRANT ALL ON FUNCTION stepwell.private_id(prefix text, public text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.public_id(prefix text, id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.public_id(prefix text, id bigint) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.public_id(prefix text, id bigint) TO stepwell_worker;
+GRANT ALL ON FUNCTION stepwell.public_id(prefix text, id bigint) TO stepwell_report;
+GRANT ALL ON FUNCTION stepwell.public_id(prefix text, id bigint) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.publish_definition(document jsonb, by text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.publish_definition(document jsonb, by text) TO stepwell_api;
+
+REVOKE ALL ON FUNCTION stepwell.reject_task(task text, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.reject_task(task text, by text, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.reject_task(task text, by text, reason text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.rescue(dead bigint[], others boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.rescue(dead bigint[], others boolean) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.retry_process(process text, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.retry_process(process text, by text, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.retry_process(process text, by text, reason text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id integer) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id integer) TO stepwell_report;
+GRANT ALL ON FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id integer) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.send_signal(name text, data jsonb, correlation_key text, id text, ttl_seconds integer, by text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.send_signal(name text, data jsonb, correlation_key text, id text, ttl_seconds integer, by text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.send_signal(name text, data jsonb, correlation_key text, id text, ttl_seconds integer, by text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.sweep() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.sweep() TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.tick(me bigint, slots integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.tick(me bigint, slots integer) TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.business_key TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.business_key TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.business_key TO stepwell_caller;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.business_key TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.definition_version TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.definition_version TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.definition_version TO stepwell_caller;
+GRANT SELECT ON TABLE stepwell.definition_version TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.environment TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.environment TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.environment TO stepwell_caller;
+GRANT SELECT ON TABLE stepwell.environment TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.history TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.history TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.history TO stepwell_caller;
+GRANT SELECT,INSERT ON TABLE stepwell.history TO stepwell_worker;
+
+GRANT USAGE ON SEQUENCE stepwell.id TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.idempotency_key TO stepwell_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.idempotency_key TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.inbox TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.installation TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.installation TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.installation TO stepwell_caller;
+GRANT SELECT ON TABLE stepwell.installation TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.job TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.lease TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.loss TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.migration TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.migration TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.payload TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.payload TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.payload TO stepwell_caller;
+GRANT SELECT,INSERT ON TABLE stepwell.payload TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.signal TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.signal_delivery TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.signal_job TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.task TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.task TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.task TO stepwell_caller;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.task TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.tenant TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.tenant TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.tenant TO stepwell_caller;
+GRANT SELECT ON TABLE stepwell.tenant TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.timer TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.wait TO stepwell_worker;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.worker TO stepwell_worker;

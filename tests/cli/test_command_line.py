@@ -1,0 +1,105 @@
+"""What every command has in common: help, exit codes, one clear line where something is wrong."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from stepwell.main import COMMANDS, cli
+
+UNREACHABLE = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(runner: CliRunner, command: str) -> None:
+    told = runner.invoke(cli, [command, "--help"])
+
+    assert told.exit_code == 0
+    assert told.output.startswith(f"Usage: cli {command}")
+
+
+def test_the_help_lists_every_command(runner: CliRunner) -> None:
+    told = runner.invoke(cli, ["--help"]).output
+
+    assert [name for name in COMMANDS if f"\n  {name} " not in told] == []
+
+
+def test_the_version_is_told(runner: CliRunner) -> None:
+    assert runner.invoke(cli, ["--version"]).output.startswith("stepwell 0.")
+
+
+def test_a_wrong_call_ends_with_2(runner: CliRunner) -> None:
+    assert runner.invoke(cli, ["process", "show"]).exit_code == 2
+    assert runner.invoke(cli, ["no-such-command"]).exit_code == 2
+
+
+def test_an_api_that_is_away_ends_with_3_and_says_what_to_do(runner: CliRunner) -> None:
+    told = runner.invoke(cli, ["process", "show", "prc_1", "--url", UNREACHABLE, "--key", "swk_x"])
+
+    assert told.exit_code == 3
+    assert told.stderr.startswith(f"error: no API answers at {UNREACHABLE}")
+    assert "stepwell up" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_without_a_key_nothing_is_sent(runner: CliRunner) -> None:
+    told = runner.invoke(cli, ["definition", "list", "--url", UNREACHABLE])
+
+    assert told.exit_code == 1
+    assert "no API key" in told.stderr
+    assert "stepwell key create" in told.stderr
+
+
+def test_a_misspelt_setting_is_refused_with_the_right_name(runner: CliRunner) -> None:
+    told = runner.invoke(cli, ["definition", "list"], env={"STEPWELL_API_KEI": "x"})
+
+    assert told.exit_code == 1
+    assert "STEPWELL_API_KEI" in told.stderr
+    assert "STEPWELL_API_KEY" in told.stderr
+
+
+@pytest.mark.parametrize("command", [("tenant", "list"), ("key", "create"), ("login", "list")])
+def test_administration_without_a_database_says_how_to_name_one(runner: CliRunner, command: tuple[str, ...]) -> None:
+    told = runner.invoke(cli, command)
+
+    assert told.exit_code == 1
+    assert "STEPWELL_OWNER_DATABASE_URL" in told.stderr
+
+
+def test_a_server_that_is_away_ends_with_3_without_its_password(runner: CliRunner) -> None:
+    url = "postgresql://owner:secret-word@127.0.0.1:9/stepwell"
+
+    told = runner.invoke(cli, ["tenant", "list"], env={"STEPWELL_OWNER_DATABASE_URL": url})
+
+    assert told.exit_code == 3
+    assert "PostgreSQL cannot be reached" in told.stderr
+    assert "secret-word" not in told.output
+
+
+def test_a_broken_file_is_refused_before_anything_is_sent(runner: CliRunner) -> None:
+    with open("broken.yaml", "w", encoding="utf-8") as file:
+        file.write("name: [")
+
+    told = runner.invoke(cli, ["definition", "apply", "broken.yaml", "--url", UNREACHABLE, "--key", "swk_x"])
+
+    assert told.exit_code == 1
+    assert "broken.yaml is neither JSON nor YAML" in told.stderr
+
+
+def test_debug_lets_the_error_through(runner: CliRunner) -> None:
+    told = runner.invoke(cli, ["--debug", "tenant", "list"])
+
+    assert type(told.exception).__name__ == "OperatorError"
+
+
+def test_doctor_prints_json_where_it_is_piped_and_ends_with_1_if_anything_is_bad(runner: CliRunner) -> None:
+    secret = "postgresql://api:secret-word@127.0.0.1:9/stepwell"
+
+    told = runner.invoke(cli, ["doctor"], env={"STEPWELL_DATABASE_URL": secret, "STEPWELL_API_KEY": "swk_private"})
+
+    said = json.loads(told.output)
+    assert told.exit_code == 1
+    assert said["ok"] is False
+    assert [f for f in said["findings"] if f["state"] == "bad" and "cannot connect" in f["message"]]
+    assert "secret-word" not in told.output
+    assert "swk_private" not in told.output
