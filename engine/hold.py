@@ -205,7 +205,9 @@ class Hold:
                 if signal is not None and isinstance(event.body, CommandRejected):
                     slip.undeliveries.append(signal)
         self._take_waits(slip)
-        if self.state.status is not self._durable_status:
+        # A retry that fails at once ends where it began, and yet it has ended anew.
+        ended = any(event.body.status in TERMINAL for event in self._pending)
+        if ended or self.state.status is not self._durable_status:
             self._take_status(slip)
         if self.state.seq - self._snapshot_seq >= SNAPSHOT_IN_FLUSH:
             self._take_snapshot(slip)

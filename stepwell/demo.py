@@ -7,6 +7,7 @@ every repeated call belongs to a retry on record or to an execution that was in 
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 import click
@@ -40,13 +41,29 @@ def demo(examples: Path | None, limit: int | None, keep: bool, timeout: float, s
     folder = find_examples(examples)
     console = Console(highlight=False, soft_wrap=True)
     console.print("Starting PostgreSQL, the API, two workers and a partner service that fails now and then …")
-    with Stop().on_signals() as stop, world(stop, keep=keep, seed=seed, failure_rate=failure_rate) as made:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        cases = read_cases(folder, made.partner_url, limit)
-        good = asyncio.run(play(made, cases, folder, console, stop, timeout, keep=keep))
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of transactions that Ctrl-C cuts off
+    good, stop = False, Stop()
+    try:
+        with stop.on_signals(), world(stop, keep=keep, seed=seed, failure_rate=failure_rate) as made:
+            cases = read_cases(folder, made.partner_url, limit)
+            try:
+                good = asyncio.run(play(made, cases, folder, console, stop, timeout, keep=keep))
+            finally:
+                if not good and not stop.is_set():
+                    tell_complaints(made, console)
+    except Exception:
+        if not stop.is_set():  # else it is Stopped, or what Ctrl-C did to a program that was just starting
+            raise
+        console.print("Stopped.")
     if not good:
         raise SystemExit(1)
+
+
+def tell_complaints(made: World, console: Console) -> None:
+    """Print what the programs' logs say of trouble, before they are gone."""
+    for child in made.family.children:
+        if said := child.complaints():
+            console.print(f"{child.name}:\n{said}", markup=False)
 
 
 async def play(
@@ -58,9 +75,8 @@ async def play(
         console.print(f"Published {' and '.join(DEFINITIONS)}; starting {len(cases)} processes.")
         watch = Watch(outside, cases, console, stop, timeout_s)
         async with asyncio.TaskGroup() as group:
-            acting = group.create_task(demo_drive.act(outside, cases))
-            watching = group.create_task(watch.run())
-            await asyncio.wait((acting, watching), return_when=asyncio.FIRST_EXCEPTION)
+            group.create_task(demo_drive.act(outside, cases))
+            group.create_task(watch.run())
         return report(made, cases, outside, watch.kill, console, keep=keep)
 
 

@@ -21,7 +21,7 @@ from stepwell.demo_drive import Outside
 from stepwell.demo_expectations import expected_executions
 from stepwell.demo_rows import Case
 from stepwell.demo_world import World, kill
-from stepwell.supervise import Child, Stop, ended
+from stepwell.supervise import Child, Stop, Stopped, ended
 
 LOOK_S = 0.1
 RESCUE_LOOK_S = 0.02
@@ -66,7 +66,7 @@ class Watch:
         self.kill: Kill | None = None
 
     async def run(self) -> None:
-        """Watch to the end. Raises OperatorError when it does not come in time, or a child dies that should not."""
+        """Watch to the end. Raises OperatorError when it does not come in time or a child dies, Stopped."""
         connect = psycopg.AsyncConnection.connect
         owner = await connect(self._world.connection.owner_url, autocommit=True, application_name="demo")
         async with owner, asyncio.TaskGroup() as group:
@@ -97,7 +97,7 @@ class Watch:
 
     def _check(self, over: int) -> None:
         if self._stop.is_set():
-            raise KeyboardInterrupt
+            raise Stopped
         if time.monotonic() > self._end:
             raise OperatorError(
                 f"only {over} of {self._total} processes have ended in time",

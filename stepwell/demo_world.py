@@ -23,7 +23,7 @@ from engine.embedded import EmbeddedServer
 from engine.errors import OperatorError
 from stepwell import connection, place, prepare, provision, up
 from stepwell.connection import Connection
-from stepwell.supervise import Child, Family, Stop, own_command
+from stepwell.supervise import Child, Family, Stop, Stopped, own_command
 
 WORKERS = 2
 LOOPBACK = "127.0.0.0/8"  # the partner's; workers call no private address unless allowed
@@ -94,6 +94,8 @@ def _populate(
     workers = [_worker(family, made, number) for number in range(1, WORKERS + 1)]
     url = f"http://{up.HOST}:{port}"
     up.wait_ready(family, url, stop)
+    if stop.is_set():
+        raise Stopped
     connection.write(settings.data_dir, msgspec.structs.replace(made, url=url))
     return World(settings.data_dir, made, url, shop_url, _partner_url(partner), calls, family, workers)
 

@@ -160,6 +160,10 @@ class Family:
                 child.wait(5.0)
 
 
+class Stopped(Exception):
+    """Somebody asked us to stop: not a fault."""
+
+
 class Stop(threading.Event):
     """Set by the first SIGINT, SIGTERM or SIGHUP. The second one raises KeyboardInterrupt: somebody is in a hurry."""
 

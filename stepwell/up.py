@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
 import socket
 import sys
 import time
@@ -183,6 +184,8 @@ def welcome(console: Console, chosen: Settings, made: Connection, plan: Plan, *,
     if plan.partner:
         console.print(f"  partner   http://{HOST}:{PARTNER_PORT}, fails now and then as services do", markup=False)
     console.print("Try, in another terminal in this folder (URL and key are found by themselves):")
+    if chosen.data_dir != Settings().data_dir.absolute():
+        console.print(f"  export STEPWELL_DATA_DIR={shlex.quote(str(chosen.data_dir))}", markup=False)
     console.print("  stepwell definition apply examples/customer-onboarding.yaml")
     console.print("  stepwell process start customer-onboarding --input examples/data/one-customer.json")
     if not plan.partner and not chosen.http_allowed_networks:

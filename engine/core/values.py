@@ -150,31 +150,30 @@ class _Walk:
         if self.left < 0:
             raise _too_large(self.limit)
         changed: dict[str, Any] = {}
-        last = (-1, b"")
-        ordered = True
+        last, length, ordered = "", -1, True
         for key, item in value.items():
             try:
-                here = self.key(key)
+                self.key(key)
                 form = self.form(item, depth)
             except Inadmissible as fault:
                 fault.path += (key if type(key) is str else f"<{type(key).__name__}>",)
                 raise
-            ordered = ordered and last < here
-            last = here
+            # Right for ASCII; where a key is not, the keys are sorted below, needlessly at worst.
+            size = len(key)
+            ordered = ordered and (length < size or (length == size and last < key)) and key.isascii()
+            last, length = key, size
             if form is not item:
                 changed[key] = form
         if changed:
             value = {**value, **changed}
-        # jsonb keeps keys by length in bytes, then bytewise. Kept here too: whoever turns an object into text
-        # or into a request body gets the same bytes before and after a crash.
+        # jsonb keeps keys by length in bytes, then bytewise. Kept here too: whoever turns an object into text or
+        # into a request body gets the same bytes before and after a crash.
         return value if ordered else dict(sorted(value.items(), key=_rank))
 
-    def key(self, key: Any) -> tuple[int, bytes]:
+    def key(self, key: Any) -> None:
         if type(key) is not str:
             raise Inadmissible("key_not_text", f"a key is {type(key).__name__}, not text")
         self.text(key)
-        raw = key.encode()
-        return len(raw), raw
 
 
 def _rank(item: tuple[str, Any]) -> tuple[int, bytes]:

@@ -30,4 +30,18 @@ begin
   end if;
 end
 $$;
-revoke all on function stepwell.check_value(jsonb, text), stepwell.check_text(text, integer, text) from public;
+-- Refuse a name or reason that is too long; both may be absent.
+create or replace function stepwell.check_who(by text, reason text) returns void
+  language plpgsql immutable
+as $$
+begin
+  if by is not null then
+    perform stepwell.check_text(by, 200, '/by');
+  end if;
+  if reason is not null then
+    perform stepwell.check_text(reason, 2000, '/reason');
+  end if;
+end
+$$;
+revoke all on function stepwell.check_value(jsonb, text), stepwell.check_text(text, integer, text),
+  stepwell.check_who(text, text) from public;

@@ -73,6 +73,43 @@ begin
 end
 $$;
 
+-- Give a business key to a process: unique among the processes of a definition that have not ended. Never locks a row
+-- that a holder may still write: a foreign row is removed only where its process has ended for good.
+create or replace function stepwell.take_business_key(
+  in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint
+) returns void
+  language plpgsql security definer
+  set search_path = stepwell, pg_temp
+as $$
+declare
+  owner bigint;
+begin
+  for attempt in 1 .. 2 loop
+    insert into business_key (tenant_id, environment_id, definition_id, key, process_id)
+    values (in_tenant, in_environment, in_definition, wanted, taker)
+    on conflict do nothing;
+    if found then
+      return;
+    end if;
+    select k.process_id into owner
+    from business_key k
+    where (k.tenant_id, k.environment_id, k.definition_id, k.key) = (in_tenant, in_environment, in_definition, wanted);
+    if owner = taker then
+      return;
+    end if;
+    -- Left behind by a retry that came too late: nobody writes this row any more.
+    delete from business_key k
+    using process p
+    where (k.tenant_id, k.environment_id, k.definition_id, k.key) = (in_tenant, in_environment, in_definition, wanted)
+      and p.id = k.process_id
+      and p.status in ('COMPLETED', 'CANCELLED');
+  end loop;
+  raise exception 'a process with business key % is still running', wanted
+    using errcode = 'SW410', hint = 'Use the running process, or another business key.',
+    detail = '/business_key ' || coalesce(public_id('prc', owner), '');
+end
+$$;
+
 -- Set-based body of both: one insert per table.
 create or replace function stepwell.start_all(
   definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text
@@ -103,24 +140,16 @@ begin
     raise exception 'the definition % has no version %', wanted.name, which using errcode = 'SW404',
       detail = '/version', hint = 'Leave version out to use the latest.';
   end if;
+  perform check_who(by, reason);
   for place in 1 .. cardinality(inputs) loop
-    perform check_value(coalesce(inputs[place], 'null'), pointer);
+    perform check_value(coalesce(inputs[place], 'null'),
+                        pointer || case when pointer = '/inputs' then '/' || place - 1 else '' end);
   end loop;
   select feed_epoch into epoch from installation;
   ids := array(select new_id() from generate_series(1, cardinality(inputs)));
 
   if start_all.business_key is not null then
-    insert into business_key (tenant_id, environment_id, definition_id, key, process_id)
-    values (mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1])
-    on conflict do nothing;
-    if not found then
-      raise exception 'a process with business key % is still running', start_all.business_key
-        using errcode = 'SW410', hint = 'Use the running process, or another business key.',
-        detail = '/business_key ' || coalesce((
-          select public_id('prc', k.process_id) from business_key k
-          where k.tenant_id = mine.tenant_id and k.environment_id = mine.environment_id
-            and k.definition_id = wanted.id and k.key = start_all.business_key), '');
-    end if;
+    perform take_business_key(mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1]);
   end if;
 
   insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at)
@@ -156,6 +185,7 @@ revoke all on function
   stepwell.start_process(text, jsonb, text, integer, integer, text, text),
   stepwell.start_processes(text, jsonb, integer, integer, text, text),
   stepwell.start_all(text, jsonb[], text, integer, integer, text, text, text),
+  stepwell.take_business_key(integer, integer, bigint, text, bigint),
   stepwell.own_definition(text) from public;
 grant execute on function
   stepwell.start_process(text, jsonb, text, integer, integer, text, text),

@@ -8,6 +8,7 @@ as $$
 declare
   mail_id bigint := new_id();
 begin
+  perform check_who(command ->> 'by', command ->> 'reason');
   insert into inbox (process_id, id, tenant_id, environment_id, command)
   values (target.id, mail_id, target.tenant_id, target.environment_id, command);
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
@@ -26,12 +27,19 @@ begin
 end
 $$;
 
+-- A failed process that is retried needs its business key again; if another process has it by now, that is refused.
 create or replace function stepwell.retry_process(process text, by text default null, reason text default null)
   returns bigint language plpgsql security definer
   set search_path = stepwell, pg_temp
+  set lock_timeout = '2s'
 as $$
+declare
+  target process := own_process(process);
 begin
-  return post_mail(own_process(process), jsonb_strip_nulls(jsonb_build_object(
+  if target.status = 'FAILED' and target.business_key is not null then
+    perform take_business_key(target.tenant_id, target.environment_id, target.definition_id, target.business_key, target.id);
+  end if;
+  return post_mail(target, jsonb_strip_nulls(jsonb_build_object(
     'kind', 'retry', 'by', coalesce(by, session_user::text), 'reason', reason)));
 end
 $$;

@@ -49,6 +49,8 @@ create table stepwell.process (
 create index process_in_order on stepwell.process (tenant_id, environment_id, id);
 create index process_by_status on stepwell.process (tenant_id, environment_id, status, id);
 create index process_by_definition on stepwell.process (tenant_id, environment_id, definition_id, id);
+create index process_by_business_key on stepwell.process (tenant_id, environment_id, business_key, id)
+  where business_key is not null;
 
 -- Values over 8 KB, referred to by (process, n) from history and snapshots. 0 is the input.
 create table stepwell.payload (

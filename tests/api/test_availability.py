@@ -29,7 +29,7 @@ def mortal() -> Iterator[EmbeddedServer]:
 @pytest.fixture
 async def mortal_api(mortal: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Api]:
     dsn = mortal.start()
-    load_schema(**httpx_free(dsn))
+    load_schema(**parts_of(dsn))
     house = House(dsn, tmp_path)
     try:
         async with serving(house) as api:
@@ -38,7 +38,7 @@ async def mortal_api(mortal: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Ap
         house.close()
 
 
-def httpx_free(dsn: str) -> dict[str, str]:
+def parts_of(dsn: str) -> dict[str, str]:
     from psycopg.conninfo import conninfo_to_dict
 
     return {k: str(v) for k, v in conninfo_to_dict(dsn).items() if v is not None}

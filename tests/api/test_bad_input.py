@@ -123,6 +123,21 @@ async def test_a_field_of_the_wrong_kind_is_pointed_at(hello: Api) -> None:
     assert hello.written() == before
 
 
+async def test_no_text_field_is_a_way_round_the_seam(hello: Api) -> None:
+    client = await hello.client()
+    before = hello.written()
+    fields = [
+        (PROCESSES, {"definition": "hello"}, ("definition", "business_key", "by", "reason")),
+        (SIGNALS, {"name": "paid"}, ("name", "correlation_key", "id")),
+        (f"{TASKS}/{TASK}/reject", {"by": "Ann", "reason": "no"}, ("by", "reason")),
+    ]
+    for route, body, names in fields:
+        for name in names:
+            response = await client.post(route, json={**body, name: "a\0b"})
+            problem(response, 422, "nul_character", f"/{name}")
+    assert hello.written() == before
+
+
 async def test_a_value_deep_inside_is_pointed_at(hello: Api) -> None:
     client = await hello.client()
     body = b'{"definition": "hello", "input": {"a/b": [1, {"c~": "\\u0000"}]}}'

@@ -137,6 +137,10 @@ YAMLS = {
     + "\n".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]" for n in range(20)),
     "merging laughs": "a: &a {k: v}\n"
     + "\n".join(f"{chr(98 + n)}: &{chr(98 + n)}\n  <<: [{','.join(['*' + chr(97 + n)] * 2)}]" for n in range(24)),
+    "merging laughs by tag": "a: &a {k: v}\n"
+    + "\n".join(
+        f"{chr(98 + n)}: &{chr(98 + n)}\n  ? !!merge x\n  : [{','.join(['*' + chr(97 + n)] * 2)}]" for n in range(24)
+    ),
     "nan": "name: .nan",
     "a huge number": "name: 1e999",
     "nul": 'name: "\\0"',

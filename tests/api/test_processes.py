@@ -117,11 +117,11 @@ def _append(api: Api, process: str, events: list[tuple[str, str | None, dict[str
             "(process_id, seq, tenant_id, environment_id, v, feed_epoch, at, type, path, attempt, data) "
             "select process_id, max(seq) + 1, tenant_id, environment_id, 1, 1, now(), %s, %s, 1, %s "
             "from stepwell.history where process_id = %s group by process_id, tenant_id, environment_id",
-            (kind, path, psycopg_json(data), private_id("prc", process)),
+            (kind, path, as_jsonb(data), private_id("prc", process)),
         )
 
 
-def psycopg_json(value: Any) -> Any:
+def as_jsonb(value: Any) -> Any:
     from psycopg.types.json import Jsonb
 
     return Jsonb(value)

@@ -15,7 +15,7 @@ from tests.house import OWNER, House
 def owner(house: House) -> dict[str, str]:
     # Its database is a copy of the template, made by the superuser.
     with psycopg.connect(house.dsn("superuser")) as superuser:
-        superuser.execute(f"alter database {superuser.info.dbname} owner to {OWNER}")  # type: ignore[arg-type]
+        superuser.execute(f"alter database {superuser.info.dbname} owner to {OWNER}")
     return {"STEPWELL_OWNER_DATABASE_URL": house.dsn(OWNER)}
 
 

@@ -1,6 +1,7 @@
 """What every command has in common: help, exit codes, one clear line where something is wrong."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -77,8 +78,7 @@ def test_a_server_that_is_away_ends_with_3_without_its_password(runner: CliRunne
 
 
 def test_a_broken_file_is_refused_before_anything_is_sent(runner: CliRunner) -> None:
-    with open("broken.yaml", "w", encoding="utf-8") as file:
-        file.write("name: [")
+    Path("broken.yaml").write_text("name: [")
 
     told = runner.invoke(cli, ["definition", "apply", "broken.yaml", "--url", UNREACHABLE, "--key", "swk_x"])
 

@@ -83,7 +83,7 @@ def test_a_registered_login_that_is_not_what_it_should_be_is_bad(
     house: House, another_login: str, change: str, fault: str
 ) -> None:
     with psycopg.connect(house.dsn("superuser"), autocommit=True) as superuser:
-        superuser.execute(change.format(another_login))  # type: ignore[arg-type]
+        superuser.execute(change.format(another_login))
 
     bad = [message for state, message in of(look(house.dsn(OWNER), checks.all_logins), "roles") if state == BAD]
 

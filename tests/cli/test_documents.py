@@ -26,7 +26,7 @@ def test_a_text_becomes_the_value_that_json_would_have(text: str, value: object)
 
 
 def test_neither_json_nor_yaml_is_refused_with_its_line() -> None:
-    with pytest.raises(BadInput, match="broken.yaml is neither JSON nor YAML: .* in line 2"):
+    with pytest.raises(BadInput, match=r"broken\.yaml is neither JSON nor YAML: .* in line 2"):
         documents.parse("a: 1\n\tb: [", "broken.yaml")
 
 

@@ -106,8 +106,7 @@ def test_a_newcomer_needs_no_settings_at_all(folder: Path) -> None:
         said = answer(folder, "doctor")
 
     assert (done["status"], done["output"]) == ("COMPLETED", {"said": "hello"})
-    assert [event["type"] for event in history][0] == "process.created"
-    assert [event["type"] for event in history][-1] == "process.completed"
+    assert (history[0]["type"], history[-1]["type"]) == ("process.created", "process.completed")
     assert [one["name"] for one in listed] == ["greeting"]
     assert said["ok"] is True
     assert kept(folder).key in output(folder)
@@ -226,7 +225,7 @@ def test_the_bootstrap_key_is_the_key(folder: Path) -> None:
 
 def test_a_server_of_ones_own_is_used_where_set(house: House, folder: Path) -> None:
     with psycopg.connect(house.dsn("superuser")) as superuser:
-        superuser.execute(f"alter database {superuser.info.dbname} owner to {OWNER}")  # type: ignore[arg-type]
+        superuser.execute(f"alter database {superuser.info.dbname} owner to {OWNER}")
 
     with up(folder, "--workers", "1", STEPWELL_OWNER_DATABASE_URL=house.dsn(OWNER)):
         done = start_one(folder)

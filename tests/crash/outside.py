@@ -62,6 +62,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.answers: dict[str, Callable[[int], tuple[int, Any]]] = {}  # path → n-th call of the key → answer
+        self.raw_answers: dict[str, bytes] = {}  # path → body, sent as it is and called JSON
         self._calls: list[Call] = []
         self._shut: set[str] = set()
         self._change = threading.Condition()
@@ -133,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         status, value = answer
-        content = json.dumps(value).encode()
+        content = self.server.gate.raw_answers.get(self.path) or json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))

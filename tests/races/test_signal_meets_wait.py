@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+from collections.abc import Callable
 
 from tests.crash.audit import assert_at_rest, assert_whole, await_all, held_by, number
 from tests.crash.outside import gate, post
@@ -24,11 +25,12 @@ ONE = {
 }
 
 
-def kill_with_a_flush_in_flight(house: House, worker: WorkerProcess, id_: int) -> None:
-    """Kill a worker that has leases and is writing: who registers a wait now hangs, until the killer lets go."""
+def kill_with_a_flush_in_flight(house: House, worker: WorkerProcess, id_: int, meanwhile: Callable[[], None]) -> None:
+    """Kill a worker that has leases and is writing: who registers or ends a wait hangs, until the killer lets go."""
     serving = backends(house, worker)
     with house.connect("superuser", autocommit=False) as db:
         db.execute("lock table stepwell.wait in exclusive mode")
+        meanwhile()
         eventually(lambda: held_by(house, id_), what="it holds something")
         eventually(
             lambda: db.execute("select from pg_locks where pid = any(%s) and not granted", (serving,)).fetchone() is not None,
@@ -54,21 +56,20 @@ def test_signals_sent_while_their_waits_come_and_go_all_meet_them_though_workers
     keys = [f"k{n}" for n in range(200)]
     messages = [(f"leg{n}", key) for key in keys for n in range(LEGS)]
     chance.shuffle(messages)
-    with house.worker() as doomed, house.worker():
+    senders = [threading.Thread(target=send, args=(house, messages[part::3])) for part in range(3)]
+    with house.worker() as doomed:
         victim = doomed.until("worker", what="registered")["worker"]
-        senders = [threading.Thread(target=send, args=(house, messages[part::3])) for part in range(3)]
-        for thread in senders[:1]:
-            thread.start()
+        senders[0].start()
         with house.caller() as db:
             for part in range(0, 200, 20):
                 inputs = json.dumps([{"key": key} for key in keys[part : part + 20]])
                 db.execute("select stepwell.start_processes('chain', %s)", (inputs,))
-        for thread in senders[1:]:
-            thread.start()
-        kill_with_a_flush_in_flight(house, doomed, victim)
-        for thread in senders:
-            thread.join()
+        kill_with_a_flush_in_flight(house, doomed, victim, senders[1].start)
+    senders[2].start()
+    with house.worker(), house.worker():
         await_all(house, 200)
+    for thread in senders:
+        thread.join()
 
     met = house.rows(
         "select process_id, path, count(*) from stepwell.history where type = 'activity.completed' group by 1, 2"
@@ -103,7 +104,7 @@ def test_a_signal_meets_its_wait_in_each_order_of_sending_committing_registering
             key = f"right after the start {n}"
             start(quick, "one", {"key": key})
             quick.execute("select stepwell.send_signal('go', '{}', %s)", (key,))
-        for n in range(50):
+        for n in range(20):
             key = f"on sight of the wait {n}"
             process = start(quick, "one", {"key": key})
             eventually(
@@ -111,7 +112,7 @@ def test_a_signal_meets_its_wait_in_each_order_of_sending_committing_registering
                 what="the wait is registered",
             )
             quick.execute("select stepwell.send_signal('go', '{}', %s)", (key,))
-        await_all(house, 252)
+        await_all(house, 222)
 
     assert_whole(house)
     assert_at_rest(house)

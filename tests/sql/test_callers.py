@@ -5,7 +5,7 @@ import json
 import psycopg
 import pytest
 
-from tests.house import House, start
+from tests.house import House, eventually, start
 
 ONE_STEP = {"name": "one", "steps": [{"id": "a", "type": "transform", "config": {"mapping": {"x": 1}}}]}
 
@@ -138,3 +138,43 @@ def test_commands_to_unknown_ids_are_refused_and_leave_no_mail(house: House) -> 
             assert refused.value.sqlstate == "SW404", call
 
     assert house.value("select count(*) from stepwell.inbox") == 0
+
+
+def test_a_failed_process_is_not_retried_while_another_one_has_its_business_key(house: House) -> None:
+    picky = {**ONE_STEP, "input_schema": {"type": "object", "required": ["n"]}}
+    house.publish(picky)
+    with house.worker():
+        failed = house.start("one", {}, business_key="k")
+        eventually(lambda: house.status(failed) == "FAILED", what="failed")
+    running = house.start("one", {"n": 1}, business_key="k")
+
+    with house.caller() as db, pytest.raises(psycopg.Error) as refused:
+        db.execute("select stepwell.retry_process(%s)", (failed,))
+
+    assert refused.value.sqlstate == "SW410"
+    with house.worker():
+        eventually(lambda: house.status(running) == "COMPLETED", what="completed")
+        with house.caller() as db:
+            db.execute("select stepwell.retry_process(%s)", (failed,))
+        eventually(lambda: "process.retried" in [r[1] for r in house.history(failed)], what="retried")
+        eventually(lambda: house.status(failed) == "FAILED", what="failed again")
+
+    assert house.value("select count(*) from stepwell.business_key") == 0
+
+
+def test_names_and_reasons_are_bounded_and_a_bad_input_of_many_is_named(house: House) -> None:
+    house.publish(ONE_STEP)
+    process = house.start("one")
+    with house.caller() as db:
+        for call, pointer in [
+            ("start_process('one', by => repeat('x', 201))", "/by"),
+            ("start_process('one', reason => repeat('x', 2001))", "/reason"),
+            (f"cancel_process('{process}', by => '')", "/by"),
+            (f"retry_process('{process}', reason => repeat('ü', 2001))", "/reason"),
+            ("send_signal(repeat('x', 201))", "/name"),
+            ("send_signal('x', correlation_key => repeat('漢', 400))", "/correlation_key"),
+            ("start_processes('one', '[1, 2, 1e309]')", "/inputs/2"),
+        ]:
+            with pytest.raises(psycopg.Error) as refused:
+                db.execute(f"select stepwell.{call}")  # type: ignore[arg-type]
+            assert refused.value.diag.message_detail == pointer, call

@@ -108,12 +108,17 @@ def test_opening_an_ended_process_does_nothing() -> None:
 
 
 def test_a_report_of_an_attempt_that_is_over_is_ignored() -> None:
-    life = lived(http("a"))
+    life = lived(http("a"), http("b"))
     life.do(Opened())
     assert life.do(Reported("a", 1, Completed())) == []
     assert life.do(Reported("nowhere", 1, Completed())) == []
     life.succeed("a")
     assert life.do(Reported("a", 2, Completed())) == []
+    life.fail("b", retryable=True)
+    assert life.do(Reported("b", 1, Completed())) == []
+    life.after(60)
+    life.fail("b")
+    assert life.do(Reported("b", 2, Completed())) == []
 
 
 def test_a_step_timeout_bounds_each_attempt_and_is_retried() -> None:

@@ -172,6 +172,13 @@ def test_a_step_named_by_two_decisions_runs_if_the_later_one_chooses_it() -> Non
     assert life.statuses("second", "accept", "refuse") == ["SKIPPED", "SKIPPED", "RUNNING"]
 
 
+def test_a_step_named_by_two_decisions_is_skipped_if_neither_chooses_it() -> None:
+    first = decision("first", (False, ["second"]), (False, ["refuse"]), fallback=["third"])
+    life = lived(first, decision("second", (True, ["refuse"])), http("refuse"), http("third"))
+    assert life.statuses("second", "refuse", "third") == ["SKIPPED", "SKIPPED", "RUNNING"]
+    assert life.activity("refuse").skip_reason == "decision"
+
+
 def test_a_decision_records_branch_choice_and_what_it_read() -> None:
     when = {"all": [{"field": "input.amount", "operator": "gt", "value": 10}]}
     life = lived(decision("d", (False, []), (when, ["a"])), http("a"), value={"amount": 11})

@@ -81,3 +81,16 @@ def test_no_two_texts_name_the_same_execution(text: Any) -> None:
 def test_what_has_no_execution_has_no_id(number: Any, run: Any) -> None:
     with pytest.raises(ValueError, match="no execution"):
         execution_id(number, "a", run)
+
+
+def test_a_spare_digit_makes_no_second_id() -> None:
+    refused = 0
+    for length in range(1, 9):
+        longer = execution_id(1, "a" * length) + "0"
+        try:
+            found = parse_execution_id(longer)
+        except ValueError:
+            refused += 1
+        else:
+            assert execution_id(*found) == longer
+    assert refused > 0

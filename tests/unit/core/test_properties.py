@@ -33,7 +33,7 @@ from engine.core.transitions import ACTIVITY_MOVES, PROCESS_MOVES, allowed
 from tests.unit.core.given import Life
 from tests.unit.core.lives import arbitrary_commands, documents, inputs, json_values
 
-quick = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 class Watched(Life):

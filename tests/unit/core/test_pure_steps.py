@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.core.decide import PayloadNeeded
 from engine.core.events import CustomerEvent, ProcessCreated
-from tests.unit.core.given import Life, event, http, lived, plan_of, transform, types, wait
+from engine.core.model import PAYLOAD_BYTES
+from tests.unit.core.given import Life, decision, event, http, lived, plan_of, transform, types, wait
 
 LARGE = "x" * 9000
 
@@ -106,10 +108,13 @@ def test_large_payloads_and_outputs_of_events_and_processes_are_referred_to() ->
 
 def test_the_output_of_a_decision_stays_in_its_event() -> None:
     names = [f"s{'x' * 60}{i:03}" for i in range(99)]
-    steps = [{"id": "d", "type": "decision", "config": {"branches": [{"when": True, "then": names}]}}]
-    life = lived(*steps, *(wait(n, seconds=0, depends_on=["d", *names[max(0, i - 1) : i]])
-                           for i, n in enumerate(names)))  # fmt: skip
-    assert life.activity("d").output["chosen"] == names
+    value = {f"k{i}": "y" * 190 for i in range(25)}
+    when = {"all": [{"field": f"input.{key}", "operator": "eq", "value": text} for key, text in value.items()]}
+    chain = [wait(name, seconds=0, depends_on=["d", *names[max(0, i - 1) : i]]) for i, name in enumerate(names)]
+    life = lived(decision("d", (when, names)), *chain, value=value)
+    output = life.activity("d").output
+    assert output["chosen"] == names
+    assert len(msgspec.json.encode(output)) > PAYLOAD_BYTES
     assert life.state.status == "COMPLETED"
 
 
