@@ -80,7 +80,7 @@ class Opener:
         plan = self._plans.get((definition_id, version))
         if plan is None:
             document = await queue.definition(self._link, definition_id, version)
-            plan = compile_definition(parse_definition(document))
+            plan = compile_definition(parse_definition(document, published=True))
             self._plans[definition_id, version] = plan
         return plan
 

@@ -18,8 +18,12 @@ from engine.cel.paths import ROOTS, Expression, Reference, parse_path
 from engine.cel.templates import Template
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.cel.conditions import Test
     from engine.cel.templates import Part
+
+    Join = Callable[[tuple[str | Expression, ...]], Part]
 
 MAX_TESTS = 200  # leaves of one condition
 
@@ -69,6 +73,13 @@ class Compiler:
         references, self._references = tuple(self._references), outer
         return Template(part or templates.literal(value), references)
 
+    def address(self, value: str, pointer: str) -> Template:
+        """Compile a URL: as a template, but what references bring into it cannot change its structure."""
+        outer, self._references = self._references, []
+        part = self._string(value, pointer, templates.address)
+        references, self._references = tuple(self._references), outer
+        return Template(part or templates.literal(value), references)
+
     def condition(self, source: Any, pointer: str) -> Condition:
         """Compile a condition; a faulty part counts as false."""
         self._references, self._reads, self._tests = [], {}, 0
@@ -94,7 +105,7 @@ class Compiler:
             return templates.array([p or templates.literal(v) for p, v in zip(items, value, strict=True)])
         return None
 
-    def _string(self, text: str, pointer: str) -> Part | None:
+    def _string(self, text: str, pointer: str, join: Join = templates.joined) -> Part | None:
         if "${" not in text:
             return None
         try:
@@ -108,7 +119,7 @@ class Compiler:
         if len(pieces) == 1:
             only = pieces[0]
             return templates.single(only) if isinstance(only, Expression) else templates.literal(only)
-        return templates.joined(tuple(pieces))
+        return join(tuple(pieces))
 
     def _path(self, source: str, pointer: str) -> Expression | None:
         try:

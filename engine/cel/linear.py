@@ -1,13 +1,13 @@
-"""Regular expressions in linear time (RE2), where the library is installed.
+"""Regular expressions in linear time (RE2).
 
-Python's own engine backtracks: one hostile pattern would stop a worker. Without RE2 `matches` is refused at
-publish.
+Python's own engine backtracks: one hostile pattern would stop a worker.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import re2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,29 +16,16 @@ MAX_PATTERN = 1000  # characters
 _MAX_MEMORY = 1 << 20  # bytes for one compiled pattern; larger ones (nested repetitions) are refused
 
 
-def _engine() -> Any:
-    try:
-        return import_module("re2")
-    except ImportError:
-        return None
-
-
-_RE2 = _engine()
-available = _RE2 is not None
-
-
 def searcher(pattern: str) -> Callable[[str], bool]:
     """Return a test whether `pattern` occurs in a text. Raises ValueError for an unusable pattern."""
-    if _RE2 is None:
-        raise ValueError("matches needs the package google-re2, which is not installed")
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"the pattern is longer than {MAX_PATTERN} characters")
-    options = _RE2.Options()
+    options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_MEMORY
     try:
-        compiled = _RE2.compile(pattern, options)
-    except _RE2.error as fault:
+        compiled = re2.compile(pattern, options)
+    except re2.error as fault:
         raise ValueError(f"the pattern cannot be read: {_said(fault)}") from None
     return lambda text: compiled.search(text) is not None
 

@@ -9,6 +9,7 @@ visited.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -79,11 +80,24 @@ def single(expression: Expression) -> Part:
 
 def joined(pieces: tuple[str | Expression, ...]) -> Part:
     """Return a part that writes its pieces one after the other."""
+    return _joined(pieces, lambda _place: as_text)
+
+
+def address(pieces: tuple[str | Expression, ...]) -> Part:
+    """Return a part that writes a URL: references are percent-encoded, but one that begins it is taken as it is.
+
+    Otherwise a value with a slash, a question mark or an @ would lead the call elsewhere.
+    """
+    return _joined(pieces, lambda place: (lambda value: quote(as_text(value), safe="")) if place else as_text)
+
+
+def _joined(pieces: tuple[str | Expression, ...], writer: Callable[[int], Callable[[Any], str]]) -> Part:
+    placed = [(piece, writer(place)) for place, piece in enumerate(pieces)]
 
     def write(scope: Scope, budget: Budget) -> str:
         out = []
-        for piece in pieces:
-            text = piece if isinstance(piece, str) else as_text(piece.evaluate(scope))
+        for piece, text_of in placed:
+            text = piece if isinstance(piece, str) else text_of(piece.evaluate(scope))
             out.append(budget.write(text))
         return "".join(out)
 

@@ -48,18 +48,22 @@ _CONFIGS: dict[str, type[Any]] = {
 _NO_ROOTS_CHECK = frozenset({"event", "trigger", "input", "payload", "data"})
 
 
-def parse_definition(document: object) -> Definition:
-    """Return the definition. Raises InvalidDefinition with a finding for each fault."""
+def parse_definition(document: object, *, published: bool = False) -> Definition:
+    """Return the definition. Raises InvalidDefinition with a finding for each fault.
+
+    `published`: the document has passed the checks of the release that published it; a check that a later release
+    tightens must not stop its running processes. Then only what cannot be read at all is a fault.
+    """
     findings = Findings()
-    definition = _parse(document, findings)
-    if findings.items or definition is None:
+    definition = _parse(document, findings, check=not published)
+    if definition is None or (findings.items and not published):
         count = len(findings.items)
         message = f"the definition has {count} fault{'s' if count != 1 else ''}: {findings.items[0].message}"
         raise InvalidDefinition(message, pointer=findings.items[0].pointer, findings=tuple(findings.items))
     return definition
 
 
-def _parse(document: object, findings: Findings) -> Definition | None:
+def _parse(document: object, findings: Findings, *, check: bool) -> Definition | None:
     try:
         value = admit(document, max_bytes=MAX_DOCUMENT).value
     except Inadmissible as fault:
@@ -69,10 +73,13 @@ def _parse(document: object, findings: Findings) -> Definition | None:
     if found is INVALID:
         return None
     placed = [(s["pointer"], step) for s in found.get("steps", ()) if (step := _step(s)) is not None]
-    if "steps" in found:
-        checks.check_steps(placed, findings)
-    _check_rest(found, {step.id for _, step in placed}, findings)
-    if findings.items:
+    if check:
+        if "steps" in found:
+            checks.check_steps(placed, findings)
+        _check_rest(found, {step.id for _, step in placed}, findings)
+        if findings.items:
+            return None
+    if "name" not in found or not placed:
         return None
     return Definition(
         name=found["name"],

@@ -108,6 +108,13 @@ class Author:
         self.references += ((pointer, r) for r in template.references)
         return template
 
+    def address(self, value: str, name: str) -> Template:
+        """Compile a field that is a URL."""
+        pointer = f"{self.pointer}/{name}"
+        template = self.compiler.address(value, pointer)
+        self.references += ((pointer, r) for r in template.references)
+        return template
+
     def optional(self, value: Any, name: str) -> Template | None:
         """Compile one field, None where it is absent."""
         return None if value is None else self.template(value, name)
@@ -146,7 +153,7 @@ def compile_config(config: Config, author: Author) -> Program:
 def _http(config: HttpConfig, author: Author) -> HttpProgram:
     return HttpProgram(
         method=config.method,
-        url=author.template(config.url, "url"),
+        url=author.address(config.url, "url"),
         query=author.template(config.query, "query"),
         headers=author.template(config.headers, "headers"),
         body=None if config.body is UNSET else author.template(config.body, "body"),

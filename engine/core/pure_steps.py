@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 MAX_SHOWN = 200  # bytes of one recorded input of a decision
 MAX_SHOWN_ALL = PAYLOAD_BYTES // 2  # a decision's output must stay in its event: the flow reads it
 MAX_NAME = 200  # characters of a signal's name
-MAX_CORRELATION = 1000
+MAX_CORRELATION = 500
+# Both are the key of an index, whose rows are bounded in bytes; send_signal has the same limits (check_text).
+BYTES_PER_CHARACTER = 2
 
 _encode = msgspec.json.Encoder().encode
 
@@ -173,6 +175,8 @@ def _words(template: Template, scope: StateScope, what: str, most: int, *, empty
         raise EvaluationError(f"{what} must be a text")
     if len(value) > most or not (value or empty):
         raise EvaluationError(f"{what} must have {0 if empty else 1} to {most} characters")
+    if len(value.encode("utf-8", "replace")) > BYTES_PER_CHARACTER * most:
+        raise EvaluationError(f"{what} must have at most {BYTES_PER_CHARACTER * most} bytes")
     return value
 
 

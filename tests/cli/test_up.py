@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,8 +18,12 @@ import pytest
 from engine.embedded import EmbeddedServer
 from engine.keys import make_key
 from stepwell import connection
+from stepwell.up import HOST, PARTNER_PORT
 from tests.cli.program import COMMAND, answer, environment, run
+from tests.fix_servers import private_folder
 from tests.house import OWNER, House, eventually
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 PROCESS = {
     "name": "greeting",
@@ -98,27 +103,31 @@ def start_one(folder: Path) -> Any:
     return finished(folder, made["id"])
 
 
-def test_a_newcomer_needs_no_settings_at_all(folder: Path) -> None:
-    with up(folder, "--workers", "1"):
-        done = start_one(folder)
-        history = answer(folder, "process", "history", done["id"])
-        listed = answer(folder, "definition", "list")
-        said = answer(folder, "doctor")
+@pytest.fixture(scope="module")
+def running() -> Iterator[Path]:
+    """Return the folder of one `up` that the tests share that do it no harm."""
+    with private_folder() as folder, up(folder, "--workers", "1"):
+        yield folder
+
+
+def test_a_newcomer_needs_no_settings_at_all(running: Path) -> None:
+    done = start_one(running)
+    history = answer(running, "process", "history", done["id"])
+    listed = answer(running, "definition", "list")
+    said = answer(running, "doctor")
 
     assert (done["status"], done["output"]) == ("COMPLETED", {"said": "hello"})
     assert (history[0]["type"], history[-1]["type"]) == ("process.created", "process.completed")
     assert [one["name"] for one in listed] == ["greeting"]
     assert said["ok"] is True
-    assert kept(folder).key in output(folder)
+    assert kept(running).key in output(running)
 
 
-def test_a_second_one_on_the_same_folder_says_where_the_first_is(folder: Path) -> None:
-    with up(folder, "--workers", "1"):
-        second = run(folder, "up")
-        url = kept(folder).url
+def test_a_second_one_on_the_same_folder_says_where_the_first_is(running: Path) -> None:
+    second = run(running, "up")
 
     assert second.returncode == 1
-    assert f"runs already on the data folder {folder / '.stepwell'} at {url}" in second.stderr
+    assert f"runs already on the data folder {running / '.stepwell'} at {kept(running).url}" in second.stderr
     assert "--data-dir" in second.stderr
 
 
@@ -139,12 +148,13 @@ def test_it_stops_within_seconds_and_leaves_no_process(folder: Path) -> None:
         psycopg.connect(kept(folder).owner_url)
 
 
-def test_the_next_start_keeps_data_and_key(folder: Path) -> None:
-    with up(folder, "--workers", "1"):
+def test_the_next_start_keeps_data_and_key_and_the_bootstrap_key_is_the_key(folder: Path) -> None:
+    key, _ = make_key()
+    with up(folder, "--workers", "1", STEPWELL_BOOTSTRAP_API_KEY=key):
         done = start_one(folder)
-        key = kept(folder).key
+        assert kept(folder).key == key
     with up(folder, "--workers", "1"):
-        again = answer(folder, "process", "show", done["id"])
+        again = answer(folder, "process", "show", done["id"], "--key", key)
 
     assert again["output"] == {"said": "hello"}
     assert kept(folder).key == key
@@ -197,30 +207,32 @@ def test_children_end_with_a_parent_that_was_killed(folder: Path) -> None:
         assert start_one(folder)["status"] == "COMPLETED"
 
 
-def test_a_port_that_is_taken_is_refused_by_name(folder: Path) -> None:
-    with up(folder, "--workers", "1"):
-        port = str(httpx.URL(kept(folder).url or "").port)
-        done = run(folder, "up", "--port", port, "--data-dir", str(folder / "other"))
+def test_a_port_that_is_taken_is_refused_by_name(running: Path, folder: Path) -> None:
+    port = str(httpx.URL(kept(running).url or "").port)
+
+    done = run(folder, "up", "--port", port)
 
     assert done.returncode == 1
     assert f"port {port} is in use" in done.stderr
 
 
-def test_secrets_are_readable_by_their_owner_only(folder: Path) -> None:
-    with up(folder, "--workers", "1"):
-        pass
+def test_secrets_are_readable_by_their_owner_only(running: Path) -> None:
+    files = [running / ".stepwell" / "connection.json", *(running / ".stepwell" / "logs").iterdir()]
 
-    files = [folder / ".stepwell" / "connection.json", *(folder / ".stepwell" / "logs").iterdir()]
     assert {path.stat().st_mode & 0o077 for path in files} == {0}
 
 
-def test_the_bootstrap_key_is_the_key(folder: Path) -> None:
-    key, _ = make_key()
-    with up(folder, "--workers", "1", STEPWELL_BOOTSTRAP_API_KEY=key):
-        listed = answer(folder, "definition", "list", "--key", key)
+def test_with_the_partner_the_examples_run(folder: Path) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex((HOST, PARTNER_PORT)) == 0:
+            pytest.skip(f"port {PARTNER_PORT} is in use")
+    with up(folder, "--workers", "1", "--partner"):
+        answer(folder, "definition", "apply", str(EXAMPLES / "customer-onboarding.yaml"))
+        given = str(EXAMPLES / "data" / "one-customer.json")
+        made = answer(folder, "process", "start", "customer-onboarding", "--input", given)
+        done = finished(folder, made["id"])
 
-    assert listed == []
-    assert kept(folder).key == key
+    assert done["status"] == "COMPLETED", done["error"]
 
 
 def test_a_server_of_ones_own_is_used_where_set(house: House, folder: Path) -> None:

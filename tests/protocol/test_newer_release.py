@@ -65,25 +65,58 @@ def test_a_worker_that_meets_a_newer_event_gives_the_process_back_takes_no_more_
     assert house.value("select count(*) from stepwell.loss") == 0
 
 
-def test_a_worker_that_finds_mail_of_a_kind_it_does_not_know_gives_the_process_back_with_its_mail(house: House) -> None:
-    """Fails where unknown mail is thrown away, rejected, or ends the worker."""
+NEWER_MAIL = """
+with mail as (
+  insert into stepwell.inbox (process_id, id, tenant_id, environment_id, command)
+  select id, 1, tenant_id, environment_id, '{"kind": "teleport"}' from stepwell.process
+)
+insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
+select 0, 0, 1, id, tenant_id, environment_id from stepwell.process
+"""
+
+
+def assert_given_back_with_its_mail(house: House, process: str) -> None:
+    """Nobody holds it, its mail is there, and a job that brings the mail to a newer worker."""
+    assert house.rows("select process_id, id from stepwell.inbox") == [(number(process), 1)]
+    assert house.value("select count(*) from stepwell.job where process_id = %s", number(process)) >= 1
+
+
+def test_mail_of_a_kind_it_does_not_know_makes_a_worker_give_a_parked_process_back_with_its_mail(house: House) -> None:
+    """Fails where unknown mail is thrown away or rejected, ends the worker, or where the process is parked instead of
+    given back: then no job is left, and the newer worker would never hear of the mail.
+    """
     house.publish(WAITING)
     with house.worker() as worker:
         process = house.start("waiting", {"key": "k"})
         eventually(lambda: house.status(process) == "WAITING", what="it waits")
         eventually(lambda: house.value("select count(*) from stepwell.lease") == 0, what="parked")
-        with house.connect("superuser", autocommit=False) as db:
-            db.execute(
-                "insert into stepwell.inbox (process_id, id, tenant_id, environment_id, command) "
-                "select id, 1, tenant_id, environment_id, '{\"kind\": \"teleport\"}' from stepwell.process"
-            )
-            db.execute(
-                "insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id) "
-                "select 0, 0, 1, id, tenant_id, environment_id from stepwell.process"
-            )
+        with house.connect("superuser") as db:
+            db.execute(NEWER_MAIL)
         worker.until("worker", what="outdated", process_id=process)
         eventually(lambda: house.value("select count(*) from stepwell.lease") == 0, what="given back")
-        assert house.rows("select id from stepwell.inbox") == [(1,)]
-        assert house.value("select count(*) from stepwell.job") >= 1
+        assert_given_back_with_its_mail(house, process)
         assert len(house.history(process)) == 3
         assert worker.process.poll() is None
+
+
+def test_mail_of_a_kind_it_does_not_know_makes_a_worker_give_a_held_process_back_once_its_call_has_ended(
+    house: House,
+) -> None:
+    """Fails where the running call is abandoned, where the bell read with that mail is forgotten (no park succeeds, and
+    the worker asks again and again), or where the process is parked with the mail in its box.
+    """
+    with gate() as outside:
+        outside.shut("/a")
+        house.publish({"name": "held", "steps": [post("a", f"{outside.url}/a", {}), *WAITING["steps"]]})
+        with house.worker() as worker:
+            process = house.start("held", {"key": "k"})
+            eventually(lambda: outside.calls(), what="the call hangs")
+            with house.connect("superuser") as db:
+                db.execute(NEWER_MAIL)
+            worker.until("worker", what="outdated", process_id=process)
+            outside.open()
+            eventually(lambda: house.value("select count(*) from stepwell.lease") == 0, what="given back")
+            assert_given_back_with_its_mail(house, process)
+            assert ("activity.completed", "a") in [row[1:3] for row in house.history(process)]
+            assert len(worker.seen("worker", what="outdated")) < 20
+    assert set(outside.per_key("/a").values()) == {1}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cel import EvaluationError, InvalidExpression, compile_condition, linear
+from engine.cel import EvaluationError, InvalidExpression, compile_condition
 from tests.unit.cel.test_paths import Values
 from tests.unit.core.lives import json_values
 
@@ -126,13 +126,6 @@ def test_a_condition_tells_what_it_reads() -> None:
     assert {r.text for r in condition.references} == {"input.n", "input.x", "input.s", "input.f"}
 
 
-@pytest.mark.skipif(linear.available, reason="RE2 is installed")
-def test_without_a_linear_engine_matches_is_refused() -> None:
-    with pytest.raises(InvalidExpression, match="google-re2"):
-        compile_condition(leaf("s", "matches", "h.*"))
-
-
-@pytest.mark.skipif(not linear.available, reason="RE2 is not installed")
 def test_matches_looks_for_a_pattern_in_linear_time() -> None:
     assert compile_condition(leaf("s", "matches", "^h.l+o$")).evaluate(SCOPE)
     assert not compile_condition(leaf("s", "matches", "x")).evaluate(SCOPE)
@@ -142,7 +135,6 @@ def test_matches_looks_for_a_pattern_in_linear_time() -> None:
         compile_condition(leaf("n", "matches", "x")).evaluate(SCOPE)
 
 
-@pytest.mark.skipif(not linear.available, reason="RE2 is not installed")
 @pytest.mark.parametrize("pattern", ["(", "(?=a)", r"(a)\1", "((a{1000}){1000}){1000}", "x" * 1001])
 def test_patterns_that_are_not_linear_are_refused(pattern: Any) -> None:
     with pytest.raises(InvalidExpression):
