@@ -52,7 +52,7 @@ def load_schema(**connection: Any) -> None:
                 "insert into stepwell.environment (tenant_id, name) select id, %s from stepwell.tenant where name = %s",
                 (scope[1], scope[0]),
             )
-        for login, (kind, scope) in LOGINS.items():
+        for login, (kind, of) in LOGINS.items():
             if db.execute("select from pg_roles where rolname = %s", (login,)).fetchone() is None:
                 db.execute(f"create role {login} login password '{PASSWORD}' in role stepwell_{kind}")
             db.execute(
@@ -62,8 +62,8 @@ def load_schema(**connection: Any) -> None:
                 (
                     login,
                     kind,
-                    *(SCOPES[scope] if scope else (None, None))[:1],
-                    *(SCOPES[scope] if scope else (None, None)),
+                    *(SCOPES[of] if of else (None, None))[:1],
+                    *(SCOPES[of] if of else (None, None)),
                 ),
             )
 
@@ -105,7 +105,7 @@ class House:
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a statement of the owner."""
-        return self.owner.execute(statement, parameters or None).fetchall()  # type: ignore[arg-type]
+        return self.owner.execute(statement, parameters or None).fetchall()
 
     def value(self, statement: str, *parameters: Any) -> Any:
         """Return the first column of the first row."""
@@ -144,10 +144,10 @@ class House:
         """Open a customer's own connection."""
         return self.connect(f"house_{scope}", autocommit=autocommit)
 
-    def start(self, definition: str, input: Any = None, scope: str = "acme_prod", **more: Any) -> str:
+    def start(self, definition: str, data: Any = None, scope: str = "acme_prod", **more: Any) -> str:
         """Start one process by SQL; return its public id."""
         with self.caller(scope) as db:
-            return start(db, definition, input, **more)
+            return start(db, definition, data, **more)
 
     # -- workers
 
@@ -166,12 +166,12 @@ class House:
             worker.end()
 
 
-def start(db: psycopg.Connection[Any], definition: str, input: Any = None, **more: Any) -> str:
+def start(db: psycopg.Connection[Any], definition: str, data: Any = None, **more: Any) -> str:
     """Start a process on the caller's connection and in its transaction."""
     named = "".join(f", {name} => %({name})s" for name in more)
     row = db.execute(
-        f"select stepwell.start_process(%(definition)s, %(input)s{named})",  # type: ignore[arg-type]
-        {"definition": definition, "input": json.dumps({} if input is None else input), **more},
+        f"select stepwell.start_process(%(definition)s, %(input)s{named})",
+        {"definition": definition, "input": json.dumps({} if data is None else data), **more},
     ).fetchone()
     assert row is not None
     return str(row[0])

@@ -91,7 +91,10 @@ def test_no_request_of_a_worker_stopped_under_load_arrives_after_its_rescue_unle
     """
     with partner(tmp_path) as outside, house.worker(**QUICK) as zombie:
         house.publish(onboarding(outside.url))
-        processes = [number(house.start("onboarding", {"customer": f"c{n}"})) for n in range(200)]
+        with house.caller() as db:
+            inputs = "[" + ",".join(f'{{"customer": "c{n}"}}' for n in range(200)) + "]"
+            db.execute("select stepwell.start_processes('onboarding', %s)", (inputs,))
+        processes = [id_ for (id_,) in house.rows("select id from stepwell.process")]
         eventually(lambda: outside.count() > 150, what="work in full swing")
         dead = freeze(house, zombie)
         assert held_by(house, dead)

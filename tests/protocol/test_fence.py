@@ -79,9 +79,9 @@ def test_a_flush_under_way_holds_up_its_own_burial_and_a_rescuer_does_not_wait_f
     with worker.db.transaction():
         worker.flush(events=[event(house, process, 2)])
         rescuer.db.execute("set lock_timeout = '1s'")
-        rescuer.db.execute("select stepwell.rescue(%s, %s)", ([worker.me], [rescuer.me]))
+        rescuer.db.execute("select stepwell.rescue(%s, true)", ([worker.me],))
         assert house.value("select count(*) from stepwell.worker where id = %s", worker.me) == 1
-    rescuer.db.execute("select stepwell.rescue(%s, %s)", ([worker.me], [rescuer.me]))
+    rescuer.db.execute("select stepwell.rescue(%s, true)", ([worker.me],))
 
     assert house.value("select count(*) from stepwell.worker where id = %s", worker.me) == 0
     assert house.rows(QUEUE) == [(1, 0)]

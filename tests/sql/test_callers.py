@@ -117,7 +117,7 @@ def test_a_disabled_definition_an_unknown_version_and_an_unknown_name_are_refuse
             ("select stepwell.start_process('one', priority => 101)", "SW400"),
         ]:
             with pytest.raises(psycopg.Error) as refused:
-                db.execute(call)  # type: ignore[arg-type]
+                db.execute(call)
             assert refused.value.sqlstate == state
 
 
@@ -134,7 +134,7 @@ def test_commands_to_unknown_ids_are_refused_and_leave_no_mail(house: House) -> 
             "complete_task('tsk_" + "z" * 700 + "', 'me')",
         ]:
             with pytest.raises(psycopg.Error) as refused:
-                db.execute(f"select stepwell.{call}")  # type: ignore[arg-type]
+                db.execute(f"select stepwell.{call}")
             assert refused.value.sqlstate == "SW404", call
 
     assert house.value("select count(*) from stepwell.inbox") == 0
@@ -176,5 +176,5 @@ def test_names_and_reasons_are_bounded_and_a_bad_input_of_many_is_named(house: H
             ("start_processes('one', '[1, 2, 1e309]')", "/inputs/2"),
         ]:
             with pytest.raises(psycopg.Error) as refused:
-                db.execute(f"select stepwell.{call}")  # type: ignore[arg-type]
+                db.execute(f"select stepwell.{call}")
             assert refused.value.diag.message_detail == pointer, call

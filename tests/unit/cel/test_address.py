@@ -3,7 +3,7 @@
 import pytest
 
 from engine.cel.compiler import Compiler
-from tests.unit.cel.test_conditions import Values
+from tests.unit.cel.test_paths import Values
 
 
 @pytest.mark.parametrize(
