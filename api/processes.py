@@ -207,7 +207,14 @@ async def history(
 _REFS = {"input_ref": "input", "output_ref": "output", "payload_ref": "payload"}
 
 
+# Ids in history are numbers beyond what a double holds; a client gets them as it knows them from elsewhere.
+_IDS = {"command": "cmd", "definition_id": "wf", "signal_id": "sig"}
+
+
 def _event(row: HistoryRow, data: dict[str, Any], values: dict[int, str]) -> EventView:
+    for name, prefix in _IDS.items():
+        if name in data:
+            data[name] = public_id(prefix, data[name])
     for ref, name in _REFS.items():
         if data.get(ref) in values:
             data[name] = msgspec.json.decode(values[data.pop(ref)])

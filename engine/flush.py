@@ -41,7 +41,7 @@ class Slip(Struct):
     unwaits: list[dict[str, Any]] = field(default_factory=list)
     tasks: list[dict[str, Any]] = field(default_factory=list)
     untasks: list[dict[str, Any]] = field(default_factory=list)
-    undeliveries: list[int] = field(default_factory=list)
+    undeliveries: list[dict[str, Any]] = field(default_factory=list)
     status: dict[str, Any] | None = None
     snapshot: queue.Snapshot | None = None
     snapshot_seq: int = 0
@@ -76,7 +76,7 @@ def _add(rows: dict[str, list[Any]], slip: Slip) -> None:
     """Add one slip's rows, each with its process id."""
     parts: dict[str, list[dict[str, Any]]] = {
         "mail": [{"id": id_} for id_ in slip.mail],
-        "undeliveries": [{"signal_id": id_} for id_ in slip.undeliveries],
+        "undeliveries": slip.undeliveries,
         "payloads": [{"n": n, "body": body} for n, body in slip.payloads.items()],
         "waits": slip.waits,
         "unwaits": slip.unwaits,

@@ -23,7 +23,7 @@ import msgspec
 from engine.core.commands import Broken, Command, Signal, Woken
 from engine.core.compile import Plan
 from engine.core.decide import Decision, Inputs, decide
-from engine.core.events import ActivityWaiting, CommandRejected, Event, TaskCreated
+from engine.core.events import ActivityWaiting, Body, CommandRejected, Event, TaskCreated
 from engine.core.model import TERMINAL, Activity, ActivityStatus, Category, Failure, State, Task, next_due
 from engine.core.scope import PayloadNeeded
 from engine.flush import Slip, event_row
@@ -79,7 +79,7 @@ class Hold:
         self._pending: list[Event] = []
         self._new_payloads: dict[int, Any] = {}
         self._decided: set[int] = set()
-        self._signals: dict[int, int] = {}  # mail id → signal id, until its outcome is taken
+        self._signals: dict[int, dict[str, Any]] = {}  # mail id → row of the signal, until its outcome is taken
         self._durable_status = state.status
         self._durable_waits = _waits(state)
         self._durable_tasks = _tasks(state)
@@ -101,7 +101,7 @@ class Hold:
                 mail = read_mail(id_, order)
                 self._decided.add(id_)
                 if isinstance(mail.order, Signal):
-                    self._signals[id_] = mail.order.signal_id
+                    self._signals[id_] = {"signal_id": mail.order.signal_id, "command": order}
                 self.act(mail)
         self.bell = max(self.bell, rung.bell)
         self._desk.dirty(self)
@@ -202,7 +202,7 @@ class Hold:
             if event.body.command is not None:
                 slip.mail.append(event.body.command)
                 signal = self._signals.pop(event.body.command, None)
-                if signal is not None and isinstance(event.body, CommandRejected):
+                if signal is not None and _unused(event.body):
                     slip.undeliveries.append(signal)
         self._take_waits(slip)
         # A retry that fails at once ends where it began, and yet it has ended anew.
@@ -345,6 +345,11 @@ def _task_of(activity: Activity) -> Task | None:
     """Return the open task of an activity."""
     waiting = activity.status is ActivityStatus.WAITING and activity.wait is not None
     return activity.wait.task if waiting and activity.wait is not None else None
+
+
+def _unused(body: Body) -> bool:
+    """Tell whether a signal was refused for want of a wait: it may serve another one."""
+    return isinstance(body, CommandRejected) and body.code == "no_matching_wait"
 
 
 def _wait_row(key: tuple[str, str, str]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class ProcessEnded(Observation, frozen=True, tag="process.end"):
 
 class WorkerChanged(Observation, frozen=True, tag="worker"):
     worker: int
-    what: str  # registered | fenced | connection_lost | draining | stopped
+    what: str  # registered | fenced | connection_lost | outdated | stopped
     detail: str = ""
 
 

@@ -43,11 +43,24 @@ $$;
 
 ALTER FUNCTION stepwell.cancel_process(process text, by text, reason text) OWNER TO stepwell_owner;
 
+CREATE FUNCTION stepwell.check_number(value integer, low integer, high integer, pointer text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if value is null or value not between low and high then
+    raise exception '% must be between % and %', substr(pointer, 2), low, high
+      using errcode = 'SW400', detail = pointer, hint = 'Leave the argument out for its default.';
+  end if;
+end
+$$;
+
+ALTER FUNCTION stepwell.check_number(value integer, low integer, high integer, pointer text) OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.check_text(value text, longest integer, pointer text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     AS $$
 begin
-  if length(value) not between 1 and longest or octet_length(value) > 2 * longest then
+  if value is null or length(value) not between 1 and longest or octet_length(value) > 2 * longest then
     raise exception '% must have 1 to % characters and at most % bytes', substr(pointer, 2), longest, 2 * longest
       using errcode = 'SW400', detail = pointer, hint = 'Shorten or fill the field.';
   end if;
@@ -76,6 +89,21 @@ end
 $_$;
 
 ALTER FUNCTION stepwell.check_value(value jsonb, pointer text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.check_who(by text, reason text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+begin
+  if by is not null then
+    perform stepwell.check_text(by, 200, '/by');
+  end if;
+  if reason is not null then
+    perform stepwell.check_text(reason, 2000, '/reason');
+  end if;
+end
+$$;
+
+ALTER FUNCTION stepwell.check_who(by text, reason text) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.claim(me bigint, slots integer) RETURNS TABLE(process_id bigint, tenant_id integer, environment_id integer, priority integer, lane integer, jobs integer)
     LANGUAGE sql
@@ -325,13 +353,29 @@ begin
     perform stepwell.all_written(doc, 'waits', written);
   end if;
 
-  -- A signal the process could not use is not delivered: a later wait of the same process may still consume it.
+  -- A signal the process could not use is not delivered. With a correlation key it is kept again, if a look had taken it,
+  -- and matched again: another wait may have come in between.
   if doc ? 'undeliveries' then
-    delete from stepwell.signal_delivery d
-    using jsonb_to_recordset(doc -> 'undeliveries') as u(process_id bigint, signal_id bigint), stepwell.lease l
-    where (d.signal_id, d.process_id) = (u.signal_id, u.process_id)
-      and l.process_id = u.process_id
-      and l.worker_id = me;
+    with gone as (
+      delete from stepwell.signal_delivery d
+      using jsonb_to_recordset(doc -> 'undeliveries') as u(process_id bigint, signal_id bigint, command jsonb),
+        stepwell.lease l
+      where (d.signal_id, d.process_id) = (u.signal_id, u.process_id)
+        and l.process_id = u.process_id
+        and l.worker_id = me
+      returning d.signal_id, d.tenant_id, d.environment_id, d.expires_at, u.command
+    ),
+    kept as (
+      insert into stepwell.signal (id, tenant_id, environment_id, name, correlation, command, expires_at)
+      select signal_id, tenant_id, environment_id, command ->> 'name', command ->> 'correlation', command, expires_at
+      from gone
+      where command ->> 'correlation' <> ''
+      order by signal_id
+      on conflict do nothing
+      returning id, tenant_id, environment_id
+    )
+    insert into stepwell.signal_job (id, signal_id, tenant_id, environment_id)
+    select stepwell.new_id(), id, tenant_id, environment_id from kept;
   end if;
 
   if doc ? 'untasks' then
@@ -726,6 +770,7 @@ CREATE FUNCTION stepwell.post_mail(target stepwell.process, command jsonb) RETUR
 declare
   mail_id bigint := new_id();
 begin
+  perform check_who(command ->> 'by', command ->> 'reason');
   insert into inbox (process_id, id, tenant_id, environment_id, command)
   values (target.id, mail_id, target.tenant_id, target.environment_id, command);
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
@@ -830,9 +875,15 @@ ALTER FUNCTION stepwell.rescue(dead bigint[], others boolean) OWNER TO stepwell_
 CREATE FUNCTION stepwell.retry_process(process text, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
     AS $$
+declare
+  target process := own_process(process);
 begin
-  return post_mail(own_process(process), jsonb_strip_nulls(jsonb_build_object(
+  if target.status = 'FAILED' and target.business_key is not null then
+    perform take_business_key(target.tenant_id, target.environment_id, target.definition_id, target.business_key, target.id);
+  end if;
+  return post_mail(target, jsonb_strip_nulls(jsonb_build_object(
     'kind', 'retry', 'by', coalesce(by, session_user::text), 'reason', reason)));
 end
 $$;
@@ -871,16 +922,20 @@ begin
   if correlation_key is not null then
     perform check_text(correlation_key, 500, '/correlation_key');
   end if;
-  if ttl_seconds not between 1 and 31536000 then
-    raise exception 'ttl_seconds must be between 1 and 31536000' using errcode = 'SW400', detail = '/ttl_seconds',
-      hint = 'Leave it out for 7 days.';
-  end if;
+  perform check_number(ttl_seconds, 1, 31536000, '/ttl_seconds');
+  perform check_who(by, null);
   if id is not null then
     perform check_text(id, 200, '/id');
-    insert into idempotency_key (tenant_id, environment_id, key, fingerprint, answer)
-    values (mine.tenant_id, mine.environment_id, 'signal:' || id, '', to_jsonb(public_id('sig', signal_id)))
-    on conflict do nothing;
-    if not found then
+    begin
+      insert into idempotency_key (tenant_id, environment_id, key, fingerprint, answer)
+      values (mine.tenant_id, mine.environment_id, 'signal:' || id, '', to_jsonb(public_id('sig', signal_id)))
+      on conflict do nothing;
+      known := case when not found then 'sent before' end;
+    exception when lock_not_available then
+      raise exception 'another open transaction is sending the signal with id %', id using errcode = 'SW409',
+        detail = '/id', hint = 'Try again when it has ended; the signal is sent once.';
+    end;
+    if known is not null then
       select k.answer #>> '{}' into known
       from idempotency_key k
       where k.tenant_id = mine.tenant_id and k.environment_id = mine.environment_id and k.key = 'signal:' || send_signal.id;
@@ -913,10 +968,7 @@ declare
   moment timestamptz := stepwell.now();
   ids    bigint[];
 begin
-  if start_all.priority not between -100 and 100 then
-    raise exception 'priority must be between -100 and 100' using errcode = 'SW400', detail = '/priority',
-      hint = 'Smaller numbers are claimed first; 0 is usual.';
-  end if;
+  perform check_number(start_all.priority, -100, 100, '/priority');
   -- Serialises with deletion of the definition only; row locks would cost 15 % and make multixacts.
   perform pg_advisory_xact_lock_shared(wanted.id);
   wanted := own_definition(definition);
@@ -928,24 +980,16 @@ begin
     raise exception 'the definition % has no version %', wanted.name, which using errcode = 'SW404',
       detail = '/version', hint = 'Leave version out to use the latest.';
   end if;
+  perform check_who(by, reason);
   for place in 1 .. cardinality(inputs) loop
-    perform check_value(coalesce(inputs[place], 'null'), pointer);
+    perform check_value(coalesce(inputs[place], 'null'),
+                        pointer || case when pointer = '/inputs' then '/' || place - 1 else '' end);
   end loop;
   select feed_epoch into epoch from installation;
   ids := array(select new_id() from generate_series(1, cardinality(inputs)));
 
   if start_all.business_key is not null then
-    insert into business_key (tenant_id, environment_id, definition_id, key, process_id)
-    values (mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1])
-    on conflict do nothing;
-    if not found then
-      raise exception 'a process with business key % is still running', start_all.business_key
-        using errcode = 'SW410', hint = 'Use the running process, or another business key.',
-        detail = '/business_key ' || coalesce((
-          select public_id('prc', k.process_id) from business_key k
-          where k.tenant_id = mine.tenant_id and k.environment_id = mine.environment_id
-            and k.definition_id = wanted.id and k.key = start_all.business_key), '');
-    end if;
+    perform take_business_key(mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1]);
   end if;
 
   insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at)
@@ -1061,6 +1105,46 @@ CREATE FUNCTION stepwell.sweep() RETURNS integer
 $$;
 
 ALTER FUNCTION stepwell.sweep() OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  owner bigint;
+begin
+  for attempt in 1 .. 2 loop
+    -- Waits for an open transaction that holds the same key: only its end tells whether the key is taken.
+    insert into business_key (tenant_id, environment_id, definition_id, key, process_id)
+    values (in_tenant, in_environment, in_definition, wanted, taker)
+    on conflict do nothing;
+    if found then
+      return;
+    end if;
+    select k.process_id into owner
+    from business_key k
+    where (k.tenant_id, k.environment_id, k.definition_id, k.key) = (in_tenant, in_environment, in_definition, wanted);
+    if owner = taker then
+      return;
+    end if;
+    -- Left behind by a retry that came too late: nobody writes this row any more.
+    delete from business_key k
+    using process p
+    where (k.tenant_id, k.environment_id, k.definition_id, k.key) = (in_tenant, in_environment, in_definition, wanted)
+      and p.id = k.process_id
+      and p.status in ('COMPLETED', 'CANCELLED');
+  end loop;
+  raise exception 'a process with business key % is still running', wanted
+    using errcode = 'SW410', hint = 'Use the running process, or another business key.',
+    detail = '/business_key ' || coalesce(public_id('prc', owner), '');
+exception
+  when lock_not_available then
+    raise exception 'another open transaction is starting a process with business key %', wanted
+      using errcode = 'SW409', detail = '/business_key', hint = 'Try again when it has ended.';
+end
+$$;
+
+ALTER FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.tick(me bigint, slots integer) RETURNS jsonb
     LANGUAGE plpgsql
@@ -1513,6 +1597,8 @@ CREATE INDEX idempotency_key_by_age ON stepwell.idempotency_key USING btree (cre
 
 CREATE INDEX lease_by_worker ON stepwell.lease USING btree (worker_id, process_id);
 
+CREATE INDEX process_by_business_key ON ONLY stepwell.process USING btree (tenant_id, environment_id, business_key, id) WHERE (business_key IS NOT NULL);
+
 CREATE INDEX process_by_definition ON ONLY stepwell.process USING btree (tenant_id, environment_id, definition_id, id);
 
 CREATE INDEX process_by_status ON ONLY stepwell.process USING btree (tenant_id, environment_id, status, id);
@@ -1714,9 +1800,13 @@ REVOKE ALL ON FUNCTION stepwell.cancel_process(process text, by text, reason tex
 GRANT ALL ON FUNCTION stepwell.cancel_process(process text, by text, reason text) TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.cancel_process(process text, by text, reason text) TO stepwell_caller;
 
+REVOKE ALL ON FUNCTION stepwell.check_number(value integer, low integer, high integer, pointer text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION stepwell.check_text(value text, longest integer, pointer text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stepwell.check_value(value jsonb, pointer text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.check_who(by text, reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stepwell.claim(me bigint, slots integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.claim(me bigint, slots integer) TO stepwell_worker;
@@ -1831,6 +1921,8 @@ GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, ve
 
 REVOKE ALL ON FUNCTION stepwell.sweep() FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.sweep() TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stepwell.tick(me bigint, slots integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.tick(me bigint, slots integer) TO stepwell_worker;

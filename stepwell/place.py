@@ -43,13 +43,20 @@ def owner_url(chosen: Settings) -> Iterator[str]:
     elif chosen.database_url is None and embedded_exists(chosen.data_dir):
         with EmbeddedServer(chosen.data_dir / CLUSTER) as server:
             yield provision.database_of_our_own(server.dsn, connection.read(chosen.data_dir))
-    elif (kept := connection.read(chosen.data_dir)) is not None and not embedded_exists(chosen.data_dir):
+    elif (kept := connection.read(chosen.data_dir)) is not None and _is_meant(kept, chosen):
         yield kept.owner_url
     else:
         raise OperatorError(
             "which database is meant?",
             advice="Set STEPWELL_OWNER_DATABASE_URL to its owner's login, or run 'stepwell up' here first.",
         )
+
+
+def _is_meant(kept: Connection, chosen: Settings) -> bool:
+    """Tell whether the database kept by `up` on somebody's server is the one of the settings."""
+    if embedded_exists(chosen.data_dir):
+        return False
+    return chosen.database_url is None or same_place(kept.owner_url, chosen.database_url)
 
 
 @contextlib.contextmanager
@@ -76,6 +83,13 @@ def program(chosen: Settings, kind: str) -> Iterator[Settings]:
             server = stack.enter_context(EmbeddedServer(chosen.data_dir / CLUSTER))
             kept = at_port(kept, server.port)
         yield msgspec.structs.replace(chosen, database_url=getattr(kept, f"{kind}_url"))
+
+
+def same_place(one: str, other: str) -> bool:
+    """Tell whether two connection strings name the same database."""
+    names = ("host", "port", "dbname")
+    first, second = conninfo_to_dict(one), conninfo_to_dict(other)
+    return all(str(first.get(name, "")) == str(second.get(name, "")) for name in names)
 
 
 def at_port(kept: Connection, port: int) -> Connection:

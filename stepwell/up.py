@@ -22,7 +22,6 @@ import click
 import httpx
 import msgspec
 from msgspec import Struct
-from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 
 from engine.config import Settings, mask_url
@@ -97,18 +96,11 @@ def database(chosen: Settings) -> Iterator[tuple[EmbeddedServer | None, Connecti
     owner_url = chosen.owner_database_url or chosen.database_url
     if owner_url is not None:
         kept = connection.read(chosen.data_dir)
-        known = kept if kept and same_place(kept.owner_url, owner_url) else None
+        known = kept if kept and place.same_place(kept.owner_url, owner_url) else None
         yield None, prepare.with_logins(owner_url, chosen, known)[0]
         return
     with EmbeddedServer(chosen.data_dir / place.CLUSTER) as server:
         yield server, prepare.embedded(server.dsn, chosen)[0]
-
-
-def same_place(one: str, other: str) -> bool:
-    """Tell whether two connection strings name the same database."""
-    names = ("host", "port", "dbname")
-    first, second = conninfo_to_dict(one), conninfo_to_dict(other)
-    return all(str(first.get(name, "")) == str(second.get(name, "")) for name in names)
 
 
 def start(family: Family, made: Connection, chosen: Settings, plan: Plan) -> None:

@@ -24,12 +24,24 @@ create or replace function stepwell.check_text(value text, longest integer, poin
   language plpgsql immutable
 as $$
 begin
-  if length(value) not between 1 and longest or octet_length(value) > 2 * longest then
+  if value is null or length(value) not between 1 and longest or octet_length(value) > 2 * longest then
     raise exception '% must have 1 to % characters and at most % bytes', substr(pointer, 2), longest, 2 * longest
       using errcode = 'SW400', detail = pointer, hint = 'Shorten or fill the field.';
   end if;
 end
 $$;
+-- Refuse a number that is absent or out of its range.
+create or replace function stepwell.check_number(value integer, low integer, high integer, pointer text) returns void
+  language plpgsql immutable
+as $$
+begin
+  if value is null or value not between low and high then
+    raise exception '% must be between % and %', substr(pointer, 2), low, high
+      using errcode = 'SW400', detail = pointer, hint = 'Leave the argument out for its default.';
+  end if;
+end
+$$;
+
 -- Refuse a name or reason that is too long; both may be absent.
 create or replace function stepwell.check_who(by text, reason text) returns void
   language plpgsql immutable
@@ -44,4 +56,4 @@ begin
 end
 $$;
 revoke all on function stepwell.check_value(jsonb, text), stepwell.check_text(text, integer, text),
-  stepwell.check_who(text, text) from public;
+  stepwell.check_number(integer, integer, integer, text), stepwell.check_who(text, text) from public;

@@ -85,6 +85,7 @@ declare
   owner bigint;
 begin
   for attempt in 1 .. 2 loop
+    -- Waits for an open transaction that holds the same key: only its end tells whether the key is taken.
     insert into business_key (tenant_id, environment_id, definition_id, key, process_id)
     values (in_tenant, in_environment, in_definition, wanted, taker)
     on conflict do nothing;
@@ -107,6 +108,10 @@ begin
   raise exception 'a process with business key % is still running', wanted
     using errcode = 'SW410', hint = 'Use the running process, or another business key.',
     detail = '/business_key ' || coalesce(public_id('prc', owner), '');
+exception
+  when lock_not_available then
+    raise exception 'another open transaction is starting a process with business key %', wanted
+      using errcode = 'SW409', detail = '/business_key', hint = 'Try again when it has ended.';
 end
 $$;
 
@@ -125,10 +130,7 @@ declare
   moment timestamptz := stepwell.now();
   ids    bigint[];
 begin
-  if start_all.priority not between -100 and 100 then
-    raise exception 'priority must be between -100 and 100' using errcode = 'SW400', detail = '/priority',
-      hint = 'Smaller numbers are claimed first; 0 is usual.';
-  end if;
+  perform check_number(start_all.priority, -100, 100, '/priority');
   -- Serialises with deletion of the definition only; row locks would cost 15 % and make multixacts.
   perform pg_advisory_xact_lock_shared(wanted.id);
   wanted := own_definition(definition);

@@ -24,16 +24,20 @@ begin
   if correlation_key is not null then
     perform check_text(correlation_key, 500, '/correlation_key');
   end if;
-  if ttl_seconds not between 1 and 31536000 then
-    raise exception 'ttl_seconds must be between 1 and 31536000' using errcode = 'SW400', detail = '/ttl_seconds',
-      hint = 'Leave it out for 7 days.';
-  end if;
+  perform check_number(ttl_seconds, 1, 31536000, '/ttl_seconds');
+  perform check_who(by, null);
   if id is not null then
     perform check_text(id, 200, '/id');
-    insert into idempotency_key (tenant_id, environment_id, key, fingerprint, answer)
-    values (mine.tenant_id, mine.environment_id, 'signal:' || id, '', to_jsonb(public_id('sig', signal_id)))
-    on conflict do nothing;
-    if not found then
+    begin
+      insert into idempotency_key (tenant_id, environment_id, key, fingerprint, answer)
+      values (mine.tenant_id, mine.environment_id, 'signal:' || id, '', to_jsonb(public_id('sig', signal_id)))
+      on conflict do nothing;
+      known := case when not found then 'sent before' end;
+    exception when lock_not_available then
+      raise exception 'another open transaction is sending the signal with id %', id using errcode = 'SW409',
+        detail = '/id', hint = 'Try again when it has ended; the signal is sent once.';
+    end;
+    if known is not null then
       select k.answer #>> '{}' into known
       from idempotency_key k
       where k.tenant_id = mine.tenant_id and k.environment_id = mine.environment_id and k.key = 'signal:' || send_signal.id;

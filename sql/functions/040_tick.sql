@@ -173,7 +173,7 @@ as $$
 $$;
 
 -- Turn leases whose worker row is missing into jobs, and count the loss; at five losses into quarantine (worker 0),
--- where rings hit the lease and nobody works on it. Skip locked and one second apart at most per caller: it never waits.
+-- where rings hit the lease and nobody works on it. Skip locked: it never waits.
 create or replace function stepwell.sweep() returns integer
   language sql
 as $$

@@ -5,7 +5,7 @@
 --        waits: [{process_id, name, correlation, path}], unwaits: [same],
 --        tasks: [{process_id, path, run, definition_id, title, assignee, group, form, due_at, created_at}], untasks: [{process_id, path}],
 --        processes: [{process_id, status, started_at, ended_at}], snapshots: [{process_id, seq, state}],
---        undeliveries: [{process_id, signal_id}], ended: [{process_id, definition_id, business_key}], parks: [{process_id, bell, due_at}], give_backs: [{process_id}]}; every key may be absent.
+--        undeliveries: [{process_id, signal_id, command}], ended: [{process_id, definition_id, business_key}], parks: [{process_id, bell, due_at}], give_backs: [{process_id}]}; every key may be absent.
 --
 -- Fence: the own worker row, locked `for key share`; gone → SW001. Every row is joined to a lease of this worker with the
 -- same process, tenant and environment: a row that names a foreign process is not written, and rows sent ≠ rows written
@@ -101,13 +101,29 @@ begin
     perform stepwell.all_written(doc, 'waits', written);
   end if;
 
-  -- A signal the process could not use is not delivered: a later wait of the same process may still consume it.
+  -- A signal the process could not use is not delivered. With a correlation key it is kept again, if a look had taken it,
+  -- and matched again: another wait may have come in between.
   if doc ? 'undeliveries' then
-    delete from stepwell.signal_delivery d
-    using jsonb_to_recordset(doc -> 'undeliveries') as u(process_id bigint, signal_id bigint), stepwell.lease l
-    where (d.signal_id, d.process_id) = (u.signal_id, u.process_id)
-      and l.process_id = u.process_id
-      and l.worker_id = me;
+    with gone as (
+      delete from stepwell.signal_delivery d
+      using jsonb_to_recordset(doc -> 'undeliveries') as u(process_id bigint, signal_id bigint, command jsonb),
+        stepwell.lease l
+      where (d.signal_id, d.process_id) = (u.signal_id, u.process_id)
+        and l.process_id = u.process_id
+        and l.worker_id = me
+      returning d.signal_id, d.tenant_id, d.environment_id, d.expires_at, u.command
+    ),
+    kept as (
+      insert into stepwell.signal (id, tenant_id, environment_id, name, correlation, command, expires_at)
+      select signal_id, tenant_id, environment_id, command ->> 'name', command ->> 'correlation', command, expires_at
+      from gone
+      where command ->> 'correlation' <> ''
+      order by signal_id
+      on conflict do nothing
+      returning id, tenant_id, environment_id
+    )
+    insert into stepwell.signal_job (id, signal_id, tenant_id, environment_id)
+    select stepwell.new_id(), id, tenant_id, environment_id from kept;
   end if;
 
   if doc ? 'untasks' then

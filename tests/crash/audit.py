@@ -44,6 +44,17 @@ def await_all(house: House, count: int, status: str = "COMPLETED", *, seconds: f
         raise AssertionError(f"{error}; {statuses(house)}; rows: {left}") from None
 
 
+def await_status(house: House, processes: list[str], status: str) -> None:
+    """Wait until each of these processes is in a status."""
+    ids = [number(process) for process in processes]
+
+    def look() -> bool:
+        found = house.rows("select distinct status from stepwell.process where id = any(%s)", ids)
+        return found == [(status,)]
+
+    eventually(look, what=f"{len(ids)} processes {status}")
+
+
 def folded(house: House, where: str = "true", *parameters: Any) -> dict[int, State]:
     """Fold the history rows of each process that a condition on history picks. Fails on a gap."""
     states: dict[int, State] = {}
@@ -109,10 +120,7 @@ def begun(house: House) -> tuple[Counter[Execution], set[Execution]]:
 def outcomes(house: House) -> Counter[int]:
     """Return how many events carry each command's id."""
     return Counter(
-        id_
-        for (id_,) in house.rows(
-            "select (data ->> 'command')::bigint from stepwell.history where data ? 'command'"
-        )
+        id_ for (id_,) in house.rows("select (data ->> 'command')::bigint from stepwell.history where data ? 'command'")
     )
 
 

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.house import eventually
+
 
 class Partner:
     """The real partner service in a process of its own."""
@@ -29,6 +31,10 @@ class Partner:
     def count(self) -> int:
         """Return how many calls have arrived."""
         return self._log.read_bytes().count(b"\n")
+
+    def await_calls(self, count: int) -> None:
+        """Wait until more calls than that have arrived."""
+        eventually(lambda: self.count() > count, what=f"{count} calls of the partner")
 
 
 @contextmanager
@@ -88,6 +94,12 @@ class Gate:
         with self._change:
             return [call for call in self._calls if path in (None, call.path)]
 
+    def await_calls(self, path: str, count: int) -> None:
+        """Wait until a path was called so often in all."""
+        with self._change:
+            came = self._change.wait_for(lambda: sum(c.path == path for c in self._calls) >= count, 30)
+            assert came, f"after 30 s {path} was called {sum(c.path == path for c in self._calls)} times, not {count}"
+
     def per_key(self, path: str) -> Counter[str]:
         """Return how often each key called a path."""
         return Counter(call.key for call in self.calls(path))
@@ -109,7 +121,8 @@ class Gate:
             self._change.wait_for(lambda: self._ended or call.path not in self._shut)
             if self._ended:
                 return None
-        return self.answers.get(call.path, lambda _: (200, {"echo": call.body}))(n)
+        made = self.answers.get(call.path)
+        return (200, {"echo": call.body}) if made is None else made(n)
 
 
 class _Server(ThreadingHTTPServer):
@@ -140,8 +153,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-    do_GET = do_POST
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Keep quiet."""

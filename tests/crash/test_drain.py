@@ -35,9 +35,7 @@ def test_a_worker_told_to_stop_finishes_running_calls_gives_the_rest_back_and_be
                 "steps": [post("a", f"{outside.url}/slow", {}), post("b", f"{outside.url}/next", {})],
             }
         )
-        house.publish(
-            {"name": "quick", "steps": [post(f"s{n}", f"{outside.url}/ask{n}", {}) for n in range(8)]}
-        )
+        house.publish({"name": "quick", "steps": [post(f"s{n}", f"{outside.url}/ask{n}", {}) for n in range(8)]})
         with house.worker() as first:
             me = first.until("worker", what="registered")["worker"]
             slow = [number(house.start("slow")) for _ in range(10)]
@@ -51,10 +49,12 @@ def test_a_worker_told_to_stop_finishes_running_calls_gives_the_rest_back_and_be
             assert not outside.calls("/next")
             with house.worker():
                 eventually(
-                    lambda: house.value(
-                        "select count(*) from stepwell.process where status = 'COMPLETED' and id = any(%s)", quick
-                    )
-                    == len(quick),
+                    lambda: (
+                        house.value(
+                            "select count(*) from stepwell.process where status = 'COMPLETED' and id = any(%s)", quick
+                        )
+                        == len(quick)
+                    ),
                     what="the second worker finishes what was given back",
                 )
                 assert first.process.poll() is None

@@ -10,6 +10,7 @@ from tests.crash.audit import (
     assert_at_rest,
     assert_whole,
     await_all,
+    await_status,
     begun,
     held_by,
     number,
@@ -101,12 +102,14 @@ def test_a_process_that_is_lost_with_five_workers_is_quarantined_and_the_others_
         for turn in range(1, 6):
             with house.worker() as worker:
                 harmless.append(house.start("harmless"))
-                eventually(lambda t=turn: len(outside.calls("/hang")) == t, what=f"call {turn} hangs")
-                eventually(lambda: house.status(harmless[-1]) == "COMPLETED", what="a harmless one completes")
+                outside.await_calls("/hang", turn)
+                await_status(house, harmless, "COMPLETED")
                 worker.kill()
         with house.worker():
             eventually(
-                lambda: house.rows("select worker_id from stepwell.lease where process_id = %s", number(deadly)) == [(0,)],
+                lambda: (
+                    house.rows("select worker_id from stepwell.lease where process_id = %s", number(deadly)) == [(0,)]
+                ),
                 what="quarantine",
             )
             with house.caller() as db:

@@ -5,9 +5,11 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -17,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 from engine.core.ids import execution_id, private_id
 from engine.embedded import EmbeddedServer
 from engine.keys import make_key
-from tests.crash.audit import assert_at_rest, assert_whole, await_all, begun, statuses
+from tests.crash.audit import Execution, assert_at_rest, assert_whole, await_all, begun
 from tests.crash.outside import partner
 from tests.crash.test_kill import HTTP_STEPS, onboarding
 from tests.fix_servers import FAST, private_folder
@@ -105,6 +107,12 @@ class Customer:
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
 
+    def end(self) -> None:
+        """Wait until it has noticed that it is over; each answer it had was an id of its own or a refusal."""
+        self.thread.join()
+        assert self.failure is None
+        assert len(set(self.ids)) == len(self.ids)
+
     def _run(self) -> None:
         try:
             while not self._over():
@@ -157,7 +165,7 @@ def test_postgresql_stopped_at_once_and_started_again_under_load_loses_nothing_a
         served = len(customer.ids)
         eventually(lambda: len(customer.ids) > served + 10, what="the customer is served again")
         over.set()
-        customer.thread.join()
+        customer.end()
         with at_home(server, tmp_path) as house:
             again(workers)
             await_all(house, 300 + len(customer.ids))
@@ -165,35 +173,49 @@ def test_postgresql_stopped_at_once_and_started_again_under_load_loses_nothing_a
             assert_whole(house)
             assert_at_rest(house)
             ids = [id_ for (id_,) in house.rows("select id from stepwell.process")]
-            assert statuses(house) == {"COMPLETED": 300 + len(customer.ids)}
         calls = outside.calls()
 
-    assert customer.failure is None
-    for refused in (*customer.refused, ready):
-        problem = refused.json()
-        assert (refused.status_code, problem["status"]) == (503, 503), refused.text
-        assert refused.headers["content-type"].startswith("application/problem+json")
-        assert problem["advice"]
+    assert_refusals_advise([*customer.refused, ready])
     assert {private_id("prc", id_) for id_ in customer.ids} <= set(ids)
-    assert len(set(customer.ids)) == len(customer.ids)
+    assert lost, "the stop hit nothing in flight: this run shows nothing"
+    assert_calls(calls, ids, starts)
+
+
+def assert_refusals_advise(refused: list[httpx.Response]) -> None:
+    """Each refusal is a problem of status 503 that says what to do."""
+    for response in refused:
+        problem = response.json()
+        assert (response.status_code, problem["status"]) == (503, 503), response.text
+        assert response.headers["content-type"].startswith("application/problem+json")
+        assert problem["advice"]
+
+
+def assert_calls(calls: list[dict[str, Any]], ids: list[int], starts: Counter[Execution]) -> None:
+    """The partner was called for each execution and no other, always with the same body, and as history says."""
     executions = {execution_id(id_, step): (id_, step) for id_ in ids for step in HTTP_STEPS}
     assert {call["idempotency_key"] for call in calls} == set(executions)
     assert len({(call["idempotency_key"], call["body_sha256"]) for call in calls}) == len(executions)
-    assert lost, "the stop hit nothing in flight: this run shows nothing"
-    for key, execution in executions.items():
-        assert sum(call["idempotency_key"] == key for call in calls) <= starts[execution]
+    for key, times in Counter(call["idempotency_key"] for call in calls).items():
+        assert times <= starts[executions[key]], f"{executions[key]}: {times} calls, {starts[executions[key]]} begun"
+
+
+def await_registrations(worker: WorkerProcess, count: int) -> None:
+    """Wait until a worker has registered so often."""
+    eventually(lambda: len(worker.seen("worker", what="registered")) >= count, what=f"{count} registrations")
 
 
 def again(workers: list[WorkerProcess]) -> None:
     """Each worker is the same program as before, under a new id."""
     for worker in workers:
         assert worker.process.poll() is None
-        eventually(lambda w=worker: len(w.seen("worker", what="registered")) >= 2, what="it registers anew")
+        await_registrations(worker, 2)
         ids = [line["worker"] for line in worker.seen("worker", what="registered")]
         assert len(set(ids)) == len(ids)
 
 
-def test_a_server_that_ends_every_connection_costs_time_and_nothing_else(server: EmbeddedServer, tmp_path: Path) -> None:
+def test_a_server_that_ends_every_connection_costs_time_and_nothing_else(
+    server: EmbeddedServer, tmp_path: Path
+) -> None:
     """Backends terminated one by one, again and again: each is the death of a worker row. Fails where holds are reloaded
     under the old id, or where a statement of unknown fate is sent again.
     """
@@ -206,18 +228,12 @@ def test_a_server_that_ends_every_connection_costs_time_and_nothing_else(server:
                 db.execute("select stepwell.start_processes('onboarding', %s)", (inputs,))
         with house.worker() as one, house.worker(), house.connect("superuser") as db:
             for turn in range(1, 4):
-                eventually(lambda t=turn: outside.count() > 60 * t, what="work goes on")
+                outside.await_calls(60 * turn)
                 db.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'house_worker'")
-                eventually(
-                    lambda t=turn: len(one.seen("worker", what="registered")) > t, what="it registers under another id"
-                )
+                await_registrations(one, turn + 1)
             await_all(house, 150)
         starts, _ = begun(house)
         ids = [id_ for (id_,) in house.rows("select id from stepwell.process")]
         assert_whole(house)
         assert_at_rest(house)
-    calls = outside.calls()
-    executions = {execution_id(id_, step): (id_, step) for id_ in ids for step in HTTP_STEPS}
-    assert {call["idempotency_key"] for call in calls} == set(executions)
-    for key, execution in executions.items():
-        assert sum(call["idempotency_key"] == key for call in calls) <= starts[execution]
+    assert_calls(outside.calls(), ids, starts)

@@ -24,17 +24,19 @@ def freeze(house: House, worker: WorkerProcess) -> int:
     worker.send(signal.SIGSTOP)
     with house.connect("superuser") as db:
         eventually(
-            lambda: db.execute(
-                "select bool_and(state = 'idle') from pg_stat_activity where pid = any(%s)", (serving,)
-            ).fetchone()
-            == (True,),
+            lambda: (
+                db.execute(
+                    "select bool_and(state = 'idle') from pg_stat_activity where pid = any(%s)", (serving,)
+                ).fetchone()
+                == (True,)
+            ),
             what="its last statement is done",
         )
     return id_
 
 
 def buried(house: House, id_: int) -> bool:
-    return house.value("select count(*) from stepwell.worker where id = %s", id_) == 0
+    return not house.rows("select from stepwell.worker where id = %s", id_)
 
 
 def awake_again(worker: WorkerProcess) -> None:

@@ -12,14 +12,19 @@ BIG = {"pick": {"me": "found"}, "filler": ["x" * 100] * 1000}
 def test_large_values_flow_by_reference_through_input_answers_signals_and_outputs(house: House) -> None:
     """Fails where a reference is not fetched (a missing value), or where the value is written into the history row."""
     with gate() as outside:
-        outside.answers["/big"] = lambda _: (200, {"list": [{"n": n, "text": "y" * 40} for n in range(1000)], "last": "z"})
+        outside.answers["/big"] = lambda _: (
+            200,
+            {"list": [{"n": n, "text": "y" * 40} for n in range(1000)], "last": "z"},
+        )
         house.publish(
             {
                 "name": "big",
                 "steps": [
                     pick("from_input", found="${input.pick.me}", tenth="${input.filler[10]}"),
                     post("ask", f"{outside.url}/big", {"all": "${input.filler}"}),
-                    pick("from_answer", last="${steps.ask.output.body.last}", item="${steps.ask.output.body.list[999].n}"),
+                    pick(
+                        "from_answer", last="${steps.ask.output.body.last}", item="${steps.ask.output.body.list[999].n}"
+                    ),
                     pick("copy", all="${steps.ask.output.body}"),
                     {"id": "wait", "type": "wait", "config": {"signal": "go", "correlation_key": "k"}},
                     pick("from_signal", me="${steps.wait.output.pick.me}", n="${steps.copy.output.all.list[7].n}"),
@@ -82,7 +87,12 @@ def test_a_large_signal_for_a_process_that_is_held_is_decided_once_it_is_fetched
             {
                 "name": "both",
                 "steps": [
-                    {"id": "w", "type": "wait", "depends_on": [], "config": {"signal": "go", "correlation_key": "${input.pick.me}"}},
+                    {
+                        "id": "w",
+                        "type": "wait",
+                        "depends_on": [],
+                        "config": {"signal": "go", "correlation_key": "${input.pick.me}"},
+                    },
                     post("hang", f"{outside.url}/hang", {}, depends_on=[]),
                     {
                         **pick("after", me="${steps.w.output.pick.me}"),

@@ -55,7 +55,9 @@ def test_a_worker_that_meets_a_newer_event_gives_the_process_back_takes_no_more_
             assert len(worker.seen("worker", what="registered")) == 1
 
         with house.connect("superuser") as db:  # now comes the newer release, to which the row is no riddle
-            db.execute("delete from stepwell.history where process_id = %s and v = %s and type = %s", (number(newer), v, type_))
+            db.execute(
+                "delete from stepwell.history where process_id = %s and v = %s and type = %s", (number(newer), v, type_)
+            )
         with house.worker():
             eventually(lambda: house.status(newer) == "CANCELLED", what="the newer worker acts on the mail")
             eventually(lambda: house.status(late) == "COMPLETED", what="and on the late job")

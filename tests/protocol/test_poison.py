@@ -3,7 +3,7 @@
 import pytest
 
 from engine.core.ids import execution_id
-from tests.crash.audit import assert_at_rest, assert_whole, number
+from tests.crash.audit import assert_at_rest, assert_whole, await_status, number
 from tests.crash.outside import gate, pick, post
 from tests.house import House, WorkerProcess, eventually
 
@@ -32,7 +32,11 @@ def neighbours_of_one(house: House, count: int = 40) -> tuple[str, list[str]]:
 
 
 def publish(house: House, url: str) -> None:
-    steps = [pick("a", n="${input.n}"), post("b", f"{url}/b", "${steps.a.output}"), pick("c", n="${steps.b.output.body}")]
+    steps = [
+        pick("a", n="${input.n}"),
+        post("b", f"{url}/b", "${steps.a.output}"),
+        pick("c", n="${steps.b.output.body}"),
+    ]
     house.publish({"name": "pair", "steps": steps})
 
 
@@ -51,7 +55,7 @@ def test_a_value_postgresql_refuses_fails_its_own_process_with_a_clear_error_and
         poisoned, others = neighbours_of_one(house)
         refuse(house, poisoned, "new.type = 'activity.completed' and new.path = 'b'", sqlstate)
         with house.worker() as worker:
-            eventually(lambda: all(house.status(p) == "COMPLETED" for p in others), what="the others complete")
+            await_status(house, others, "COMPLETED")
             eventually(lambda: house.status(poisoned) == "FAILED", what="the poisoned one fails")
             said = complaints(worker, poisoned)
             assert not [line for line in worker.seen("flush.failed") if line["process_id"] != poisoned]
@@ -75,9 +79,10 @@ def test_a_process_of_which_nothing_can_be_written_is_quarantined_and_the_log_sa
         poisoned, others = neighbours_of_one(house)
         refuse(house, poisoned, "new.seq > 2", "22P02")
         with house.worker() as worker:
-            eventually(lambda: all(house.status(p) == "COMPLETED" for p in others), what="the others complete")
+            await_status(house, others, "COMPLETED")
             eventually(
-                lambda: house.rows("select worker_id from stepwell.lease") == [(0,)], what="the poisoned one is set aside"
+                lambda: house.rows("select worker_id from stepwell.lease") == [(0,)],
+                what="the poisoned one is set aside",
             )
             eventually(lambda: worker.seen("error", process_id=poisoned, where="quarantine"), what="the log says so")
             assert len(worker.seen("worker", what="registered")) == 1
@@ -102,12 +107,12 @@ def test_a_key_violation_reloads_that_process_alone_which_goes_on_from_what_is_t
                 db.execute(
                     "insert into stepwell.history (process_id, seq, tenant_id, environment_id, v, feed_epoch, at, type, data) "
                     "select process_id, max(seq) + 1, min(tenant_id), min(environment_id), 1, 1, max(at), 'command.rejected', "
-                    "'{\"kind\": \"retry\", \"code\": \"not_failed\", \"message\": \"of another writer\"}' "
+                    '\'{"kind": "retry", "code": "not_failed", "message": "of another writer"}\' '
                     "from stepwell.history where process_id = %s group by process_id",
                     (number(struck),),
                 )
             outside.open()
-            eventually(lambda: all(house.status(p) == "COMPLETED" for p in others), what="the others complete")
+            await_status(house, others, "COMPLETED")
             eventually(lambda: house.status(struck) == "COMPLETED", what="the struck one completes as well")
             assert [line["process_id"] for line in worker.seen("flush.failed")] == [struck]
             assert len(worker.seen("worker", what="registered")) == 1
@@ -138,11 +143,7 @@ def test_answers_that_jsonb_cannot_hold_fail_their_own_activity_at_the_door(hous
         with house.worker() as worker:
             processes = {path: [house.start(path[1:]) for _ in range(5)] for path in ("/good", *bad)}
             for path, started in processes.items():
-                wanted = "COMPLETED" if path == "/good" else "FAILED"
-                eventually(
-                    lambda s=started, w=wanted: all(house.status(p) == w for p in s),
-                    what=f"{path}: {wanted}",
-                )
+                await_status(house, started, "COMPLETED" if path == "/good" else "FAILED")
             assert not worker.seen("flush.failed")
 
     for path in bad:

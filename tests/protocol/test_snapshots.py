@@ -17,7 +17,9 @@ def test_a_process_of_many_hundred_events_goes_on_from_its_snapshot_after_a_kill
         steps = [pick("s0", n=0)]
         steps += [pick(f"s{n}", n=f"${{steps.s{n - 1}.output.n}}", own=n) for n in range(1, 60)]
         steps += [post("hang", f"{outside.url}/hang", {"n": "${steps.s59.output.own}"})]
-        steps += [pick(f"t{n}", n=f"${{steps.s{n}.output.own}}", b="${steps.hang.output.body.echo.n}") for n in range(1, 30)]
+        steps += [
+            pick(f"t{n}", n=f"${{steps.s{n}.output.own}}", b="${steps.hang.output.body.echo.n}") for n in range(1, 30)
+        ]
         house.publish({"name": "long", "steps": steps, "output": "${steps.t29.output}"})
         with house.worker() as first:
             process = house.start("long", {})
@@ -55,7 +57,10 @@ def test_a_process_of_many_hundred_events_goes_on_from_its_snapshot_after_a_kill
 def test_a_process_that_parks_after_many_events_keeps_a_snapshot_which_is_the_fold_of_its_history(house: House) -> None:
     """Fails where the park writes no snapshot after 64 events, or one that is ahead of or behind the history."""
     steps = [pick(f"s{n}", n=n, text="ä€𝄞 " * n, half=n / 2) for n in range(80)]
-    steps += [{"id": "w", "type": "wait", "config": {"signal": "go", "correlation_key": "k"}}, pick("z", n="${steps.s7.output}")]
+    steps += [
+        {"id": "w", "type": "wait", "config": {"signal": "go", "correlation_key": "k"}},
+        pick("z", n="${steps.s7.output}"),
+    ]
     house.publish({"name": "park", "steps": steps, "output": "${steps.z.output.n}"})
     with house.worker() as first:
         process = house.start("park", {"f": 1e2, "big": 10**25, "neg": -0.0, "third": 1 / 3})

@@ -31,7 +31,9 @@ def wait(id_: str, **config: Any) -> dict[str, Any]:
 
 def test_waits_of_seconds_park_without_a_lease_and_end_when_they_are_due_and_not_before(house: House) -> None:
     """Fails where the timer is missing at the park, or where a wait ends at whatever rings."""
-    house.publish({"name": "nap", "steps": [wait("a", seconds=1.5), wait("b", seconds=0.1), wait("c", seconds="${input.s}")]})
+    house.publish(
+        {"name": "nap", "steps": [wait("a", seconds=1.5), wait("b", seconds=0.1), wait("c", seconds="${input.s}")]}
+    )
     with house.worker():
         process = house.start("nap", {"s": 2})
         eventually(lambda: parked(house, process), what="parked on the first wait")
@@ -39,10 +41,10 @@ def test_waits_of_seconds_park_without_a_lease_and_end_when_they_are_due_and_not
             db.execute("select stepwell.retry_process(%s)", (process,))
         await_all(house, 1)
 
-    at = dict(
-        ((type_, path), at)
+    at = {
+        (type_, path): at
         for type_, path, at in house.rows("select type, path, at from stepwell.history where path is not null")
-    )
+    }
     for path, seconds in (("a", 1.5), ("b", 0.1), ("c", 2)):
         assert at["activity.completed", path] - at["activity.waiting", path] >= timedelta(seconds=seconds)
     assert_whole(house)
@@ -63,7 +65,9 @@ def test_a_wait_of_thirty_days_and_one_until_a_date_end_by_the_test_clock_and_su
         move_clock(house, 29.5)
         with house.caller() as db:  # a round trip of the worker at the new time, which must change nothing
             db.execute("select stepwell.retry_process(%s), stepwell.retry_process(%s)", processes)
-        eventually(lambda: house.value("select count(*) from stepwell.inbox") == 0, what="both were held and parked again")
+        eventually(
+            lambda: house.value("select count(*) from stepwell.inbox") == 0, what="both were held and parked again"
+        )
         eventually(lambda: all(parked(house, p) for p in processes), what="both parked again")
         assert {house.status(p) for p in processes} == {"WAITING"}
         move_clock(house, 30.5)
@@ -141,7 +145,12 @@ def test_a_retry_that_backs_off_for_hours_is_parked_in_progress_and_repeats_the_
     """Fails where backoff keeps a lease, shows as WAITING, is lost with the worker, or makes a new execution id."""
     with gate() as outside:
         outside.answers["/shaky"] = lambda n: (503, {}) if n <= 2 else (200, {"n": n})
-        policy = {"max_attempts": 3, "initial_interval_seconds": 3600, "max_interval_seconds": 2 * DAY, "backoff_coefficient": 2}
+        policy = {
+            "max_attempts": 3,
+            "initial_interval_seconds": 3600,
+            "max_interval_seconds": 2 * DAY,
+            "backoff_coefficient": 2,
+        }
         house.publish({"name": "shaky", "steps": [post("a", f"{outside.url}/shaky", {"x": 1}, retry_policy=policy)]})
         with house.worker() as first:
             process = house.start("shaky")

@@ -40,18 +40,16 @@ def test_a_ring_that_another_worker_took_between_the_last_look_and_the_park_is_h
     with gate() as outside, house.connect("superuser") as db:
 
         def strike(_: int) -> tuple[int, Any]:
-            mails.extend(id_ for (id_,) in db.execute(RING))  # type: ignore[arg-type]
+            mails.extend(id_ for (id_,) in db.execute(RING))
             return 200, {}
 
         outside.answers["/call"] = strike
         house.publish({"name": "one", "steps": [post("a", f"{outside.url}/call", {}), *NEXT[then]]})
-        with house.worker(), house.caller():
+        with house.worker():
             for turn in range(1, 11):
                 house.start("one")
-                eventually(
-                    lambda t=turn: len(mails) == t and house.value("select count(*) from stepwell.lease") == 0,
-                    what="struck and parked",
-                )
+                outside.await_calls("/call", turn)
+                eventually(lambda: house.value("select count(*) from stepwell.lease") == 0, what="struck and parked")
                 eventually(lambda: outcomes(house)[mails[-1]] == 1, what="the mail has its outcome", seconds=5)
 
     assert outcomes(house) == dict.fromkeys(mails, 1)
@@ -74,8 +72,10 @@ def test_mail_that_is_committed_after_a_later_one_was_read_survives_the_flush_th
             locker.execute("lock table stepwell.history in share mode")
             late: Any = quick.execute("select stepwell.retry_process(%s)", (process,)).fetchone()
             eventually(
-                lambda: locker.execute("select from pg_locks where pid = any(%s) and not granted", (serving,)).fetchone()
-                is not None,
+                lambda: (
+                    locker.execute("select from pg_locks where pid = any(%s) and not granted", (serving,)).fetchone()
+                    is not None
+                ),
                 what="the flush of the later one hangs",
             )
             slow.commit()

@@ -10,13 +10,16 @@ import psycopg
 import pytest
 
 from engine.core.ids import private_id, task_id
-from tests.crash.audit import assert_at_rest, assert_whole, number, outcomes
+from tests.crash.audit import assert_at_rest, assert_whole, await_status, number, outcomes
 from tests.crash.outside import pick
 from tests.house import House, eventually, start
 
 WORK = {
     "name": "work",
-    "steps": [pick("a", n="${input.n}"), {"id": "b", "type": "event", "config": {"name": "done", "payload": "${steps.a.output}"}}],
+    "steps": [
+        pick("a", n="${input.n}"),
+        {"id": "b", "type": "event", "config": {"name": "done", "payload": "${steps.a.output}"}},
+    ],
 }
 WAITING = {
     "name": "waiting",
@@ -96,15 +99,6 @@ def drop_last_partitions(house: House) -> list[str]:
     return names
 
 
-def complete(house: House, ids: list[str]) -> bool:
-    return (
-        house.value(
-            "select count(*) from stepwell.process where status = 'COMPLETED' and id = any(%s)", [number(i) for i in ids]
-        )
-        == len(ids)
-    )
-
-
 def test_while_callers_transactions_stay_open_a_thousand_processes_finish_a_partition_is_made_and_nobody_waits_for_them(
     house: House,
 ) -> None:
@@ -130,7 +124,7 @@ def test_while_callers_transactions_stay_open_a_thousand_processes_finish_a_part
                     "select stepwell.start_processes('work', %s)", (json.dumps([{"n": n} for n in range(1000)]),)
                 ).fetchone()
             assert row is not None
-            eventually(lambda: complete(house, row[0]), what="a thousand others complete", seconds=60)
+            await_status(house, row[0], "COMPLETED")
             # Mail of others to the same processes goes by, too, and the worker decides it.
             with house.caller() as db:
                 retried = db.execute("select stepwell.retry_process(%s)", (done.cancelled,)).fetchone()
@@ -143,8 +137,10 @@ def test_while_callers_transactions_stay_open_a_thousand_processes_finish_a_part
             undone.db.rollback()
             done.db.commit()
             eventually(
-                lambda: [house.status(p) for p in (done.cancelled, done.signalled, done.task, done.started)]
-                == ["CANCELLED", "COMPLETED", "COMPLETED", "COMPLETED"],
+                lambda: (
+                    [house.status(p) for p in (done.cancelled, done.signalled, done.task, done.started)]
+                    == ["CANCELLED", "COMPLETED", "COMPLETED", "COMPLETED"]
+                ),
                 what="what was committed is acted on",
             )
         assert seen.looks > 100

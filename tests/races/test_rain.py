@@ -71,7 +71,7 @@ class Rain:
         return [self._mail("select stepwell.complete_task(%s, 'rain')", task)]
 
     def _mail(self, statement: str, name: str) -> int:
-        row = self._db.execute(statement, (name,)).fetchone()  # type: ignore[arg-type]
+        row = self._db.execute(statement, (name,)).fetchone()
         assert row is not None
         return int(row[0])
 
@@ -88,9 +88,9 @@ def pour(house: House, count: int, url: str, *, kills: int, mails: int) -> None:
                 with house.worker() as doomed:
                     doomed.until("worker", what="registered")
                     share = mails * (turn + 1) // (kills + 1)
-                    eventually(lambda s=share: sum(len(r.committed) for r in rains) >= s, what="rain", seconds=60)
+                    await_rain(rains, share)
                     doomed.kill()
-            eventually(lambda: sum(len(r.committed) for r in rains) >= mails, what="enough rain", seconds=60)
+            await_rain(rains, mails)
             enough.set()
             for rain in rains:
                 rain.thread.join()
@@ -105,6 +105,11 @@ def pour(house: House, count: int, url: str, *, kills: int, mails: int) -> None:
     judge(house, rains, serving)
 
 
+def await_rain(rains: list[Rain], mails: int) -> None:
+    """Wait until so many commands have been committed."""
+    eventually(lambda: sum(len(r.committed) for r in rains) >= mails, what=f"{mails} commands", seconds=60)
+
+
 def finish(house: House, processes: dict[str, str]) -> None:
     """Send what each process still waits for, until all have ended."""
 
@@ -112,10 +117,12 @@ def finish(house: House, processes: dict[str, str]) -> None:
         with house.caller() as db:
             for name, correlation, id_ in house.rows("select name, correlation, process_id from stepwell.wait"):
                 assert number_of[correlation] == id_
-                db.execute("select stepwell.send_signal(%s, '{}', %s, %s)", (name, correlation, f"{name} {correlation}"))
+                db.execute(
+                    "select stepwell.send_signal(%s, '{}', %s, %s)", (name, correlation, f"{name} {correlation}")
+                )
             for id_, path in house.rows("select process_id, path from stepwell.task"):
                 db.execute("select stepwell.complete_task(%s, 'finish')", (task_id(id_, path),))
-        return house.value("select count(*) from stepwell.process where status <> 'COMPLETED'") == 0
+        return not house.rows("select from stepwell.process where status <> 'COMPLETED' limit 1")
 
     number_of = {key: number(process) for process, key in processes.items()}
     eventually(done, what="all have come to their end", seconds=60)
@@ -136,10 +143,14 @@ def judge(house: House, rains: list[Rain], serving: list[int]) -> None:
     assert_at_rest(house)
     with house.connect("superuser") as db:
         eventually(
-            lambda: db.execute("select count(*) from pg_stat_activity where pid = any(%s)", (serving,)).fetchone() == (0,),
+            lambda: (
+                db.execute("select count(*) from pg_stat_activity where pid = any(%s)", (serving,)).fetchone() == (0,)
+            ),
             what="the worker's connections are closed, and with them their statistics counted",
         )
-        assert db.execute("select deadlocks from pg_stat_database where datname = current_database()").fetchone() == (0,)
+        assert db.execute("select deadlocks from pg_stat_database where datname = current_database()").fetchone() == (
+            0,
+        )
 
 
 def test_each_command_that_rains_on_fifty_processes_has_one_outcome_though_workers_are_killed(house: House) -> None:
@@ -166,8 +177,7 @@ def test_cancels_that_race_with_the_end_are_accepted_once_or_rejected_and_never_
         for _ in range(60):
             row = db.execute("select stepwell.start_processes('short', '[1,2,3,4,5]')").fetchone()
             assert row is not None
-            for process in row[0]:
-                mails.append(_cancel(db, process))
+            mails += [_cancel(db, process) for process in row[0]]
         eventually(lambda: house.value("select count(*) from stepwell.inbox") == 0, what="no mail is left")
         eventually(lambda: house.value("select count(*) from stepwell.lease") == 0, what="nobody holds anything")
 

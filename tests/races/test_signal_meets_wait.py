@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from tests.crash.audit import assert_at_rest, assert_whole, await_all, held_by, number
 from tests.crash.outside import gate, post
@@ -19,9 +20,10 @@ CHAIN = {
     ],
     "output": {f"w{n}": f"${{steps.w{n}.output}}" for n in range(LEGS)},
 }
+WAIT: dict[str, Any] = {"id": "w", "type": "wait", "config": {"signal": "go", "correlation_key": "${input.key}"}}
 ONE = {
     "name": "one",
-    "steps": [{"id": "w", "type": "wait", "config": {"signal": "go", "correlation_key": "${input.key}"}}],
+    "steps": [WAIT],
 }
 
 
@@ -33,11 +35,27 @@ def kill_with_a_flush_in_flight(house: House, worker: WorkerProcess, id_: int, m
         meanwhile()
         eventually(lambda: held_by(house, id_), what="it holds something")
         eventually(
-            lambda: db.execute("select from pg_locks where pid = any(%s) and not granted", (serving,)).fetchone() is not None,
+            lambda: (
+                db.execute("select from pg_locks where pid = any(%s) and not granted", (serving,)).fetchone()
+                is not None
+            ),
             what="its flush hangs",
         )
         worker.kill()
         db.execute("select pg_terminate_backend(pid) from unnest(%s) pid", (serving,))
+
+
+def await_wait(house: House, process: int) -> None:
+    """Wait until the process waits."""
+    eventually(
+        lambda: house.rows("select from stepwell.wait where process_id = %s", process), what="its wait is registered"
+    )
+
+
+def await_waits(house: House, path: str, count: int) -> None:
+    """Wait until so many processes wait at a step."""
+    look = "select count(*) from stepwell.wait where path = %s"
+    eventually(lambda: house.value(look, path) == count, what=f"{count} processes wait at {path}")
 
 
 def send(house: House, messages: list[tuple[str, str]]) -> None:
@@ -107,10 +125,7 @@ def test_a_signal_meets_its_wait_in_each_order_of_sending_committing_registering
         for n in range(20):
             key = f"on sight of the wait {n}"
             process = start(quick, "one", {"key": key})
-            eventually(
-                lambda p=process: house.value("select count(*) from stepwell.wait where process_id = %s", number(p)),
-                what="the wait is registered",
-            )
+            await_wait(house, number(process))
             quick.execute("select stepwell.send_signal('go', '{}', %s)", (key,))
         await_all(house, 222)
 
@@ -126,7 +141,7 @@ def test_a_kept_signal_is_found_by_a_hold_that_parks_on_a_wait_its_killed_predec
             {
                 "name": "both",
                 "steps": [
-                    {**ONE["steps"][0], "depends_on": []},
+                    {**WAIT, "depends_on": []},
                     post("hang", f"{outside.url}/hang", {}, depends_on=[]),
                 ],
             }
@@ -134,7 +149,9 @@ def test_a_kept_signal_is_found_by_a_hold_that_parks_on_a_wait_its_killed_predec
         send(house, [("go", "k")])
         locker = house.connect("superuser", autocommit=False)
         with house.worker() as doomed:
-            eventually(lambda: house.value("select count(*) from stepwell.signal_job") == 0, what="matched with nothing")
+            eventually(
+                lambda: house.value("select count(*) from stepwell.signal_job") == 0, what="matched with nothing"
+            )
             locker.execute("select from stepwell.signal for update")  # whoever looks now waits here
             process = house.start("both", {"key": "k"})
             eventually(lambda: house.value("select count(*) from stepwell.wait"), what="the wait is registered")
@@ -171,10 +188,7 @@ def test_a_signal_without_a_key_reaches_every_wait_open_now_once_and_none_that_o
         for _ in range(30):
             house.start("all")
         for turn in ("first", "second"):
-            eventually(
-                lambda t=turn: house.value("select count(*) from stepwell.wait where path = %s", t) == 30,
-                what=f"all wait for the {turn} call",
-            )
+            await_waits(house, turn, 30)
             assert house.value("select count(*) from stepwell.history where path = %s", turn) == 30
             db.execute("select stepwell.send_signal('go')")
         await_all(house, 30)

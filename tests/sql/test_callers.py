@@ -172,6 +172,9 @@ def test_names_and_reasons_are_bounded_and_a_bad_input_of_many_is_named(house: H
             (f"cancel_process('{process}', by => '')", "/by"),
             (f"retry_process('{process}', reason => repeat('ü', 2001))", "/reason"),
             ("send_signal(repeat('x', 201))", "/name"),
+            ("send_signal(null)", "/name"),
+            ("send_signal('x', ttl_seconds => null)", "/ttl_seconds"),
+            ("start_process('one', priority => null)", "/priority"),
             ("send_signal('x', correlation_key => repeat('漢', 400))", "/correlation_key"),
             ("start_processes('one', '[1, 2, 1e309]')", "/inputs/2"),
         ]:
