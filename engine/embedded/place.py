@@ -42,9 +42,7 @@ def server_account() -> Account:
         ) from None
 
 
-def run(
-    command: list[str], account: Account, cwd: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], account: Account, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one of PostgreSQL's programs as the account, without our PG* variables; both streams in stdout."""
     drop: dict[str, Any] = {}
     if account is not None:
@@ -95,9 +93,7 @@ def wheel_bin(account: Account) -> Path:
         site = _copied_site(site)
     bin_dir = site / PACKAGE / RELEASE / "bin"
     if not _runs(bin_dir, account):
-        raise EmbeddedError(
-            f"PostgreSQL's programs in {bin_dir} do not run on this machine", advice=OWN_SERVER
-        )
+        raise EmbeddedError(f"PostgreSQL's programs in {bin_dir} do not run on this machine", advice=OWN_SERVER)
     return bin_dir
 
 
@@ -138,9 +134,7 @@ def _shared() -> Path:
             advice="Use a folder that others may enter, or start as another user than root.",
         ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise EmbeddedError(
-            f"{SHARED} is not a folder that only root can write to", advice="Mend or remove it."
-        )
+        raise EmbeddedError(f"{SHARED} is not a folder that only root can write to", advice="Mend or remove it.")
     return SHARED
 
 
@@ -157,6 +151,4 @@ def make_home(home: Path, account: Account) -> None:
     home.mkdir(mode=0o700 if account is None else 0o711, parents=True, exist_ok=True)
     found = home.stat()
     if found.st_uid != os.geteuid() or found.st_mode & stat.S_IWOTH:
-        raise EmbeddedError(
-            f"{home} belongs to another user or is open to all", advice="Choose another folder."
-        )
+        raise EmbeddedError(f"{home} belongs to another user or is open to all", advice="Choose another folder.")

@@ -65,9 +65,7 @@ class _State(msgspec.Struct, frozen=True):
 class EmbeddedServer:
     """A PostgreSQL server in a folder, shared by all processes that name the same folder."""
 
-    def __init__(
-        self, data_dir: Path, settings: Mapping[str, str] | None = None, bin_dir: Path | None = None
-    ) -> None:
+    def __init__(self, data_dir: Path, settings: Mapping[str, str] | None = None, bin_dir: Path | None = None) -> None:
         self.home = data_dir.expanduser().absolute()
         self._settings = {**SETTINGS, **(settings or {})}
         self._given_bin = bin_dir
@@ -241,9 +239,7 @@ class EmbeddedServer:
         except FileNotFoundError:
             raise EmbeddedError(f"no embedded PostgreSQL in {self.home}", advice="Start it first.") from None
         except msgspec.DecodeError as error:
-            raise EmbeddedError(
-                f"{path} is damaged: {error}", advice="Delete its folder to begin anew."
-            ) from error
+            raise EmbeddedError(f"{path} is damaged: {error}", advice="Delete its folder to begin anew.") from error
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -129,9 +129,7 @@ def failure_of(request: HttpRequest, exc: Exception) -> Failed:
             retryable=True,
         )
     if isinstance(exc, aiohttp.InvalidURL | UnicodeError):
-        return RequestInvalid(
-            "The URL's host is neither a name nor an address in its usual form.", "/url"
-        ).failed()
+        return RequestInvalid("The URL's host is neither a name nor an address in its usual form.", "/url").failed()
     if isinstance(exc, aiohttp.ClientResponseError) or isinstance(exc.__cause__, ContentEncodingError):
         return failed(
             Category.EXTERNAL,

@@ -120,9 +120,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return min(max((until - begin).total_seconds(), 0.0), RETRY_AFTER_SECONDS)
 
 
-def failed(
-    category: Category, code: str, message: str, advice: str, *, retryable: bool, details: Any = None
-) -> Failed:
+def failed(category: Category, code: str, message: str, advice: str, *, retryable: bool, details: Any = None) -> Failed:
     """Return a failed outcome."""
     error = Failure(category=category, code=code, message=message, details=details, advice=advice)
     return Failed(error, retryable=retryable)

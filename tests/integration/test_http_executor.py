@@ -67,9 +67,7 @@ def output(outcome: Completed | Failed) -> Any:
 
 
 class TestWhatIsSent:
-    async def test_a_call_carries_method_path_query_headers_and_json_body(
-        self, executor: HttpExecutor
-    ) -> None:
+    async def test_a_call_carries_method_path_query_headers_and_json_body(self, executor: HttpExecutor) -> None:
         async with RawPartner(always(reply())) as partner:
             call = request(
                 f"{partner.url}/a/b?x=1#part",
@@ -85,9 +83,7 @@ class TestWhatIsSent:
         assert got.headers["content-type"] == "application/json"
         assert got.body == b'{"n":1}'
 
-    async def test_every_attempt_carries_the_same_idempotency_key_and_body(
-        self, executor: HttpExecutor
-    ) -> None:
+    async def test_every_attempt_carries_the_same_idempotency_key_and_body(self, executor: HttpExecutor) -> None:
         async with RawPartner(always(reply(503))) as partner:
             for _ in range(3):
                 failure(await executor.run(request(partner.url)))
@@ -95,16 +91,12 @@ class TestWhatIsSent:
         assert len(partner.requests) == 3
 
     @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "POST"])
-    async def test_the_client_never_repeats_a_call_by_itself(
-        self, executor: HttpExecutor, method: str
-    ) -> None:
+    async def test_the_client_never_repeats_a_call_by_itself(self, executor: HttpExecutor, method: str) -> None:
         async with RawPartner(always(None)) as partner:
             failure(await executor.run(request(partner.url, method=method)))
         assert len(partner.requests) == 1
 
-    async def test_a_string_body_goes_as_it_is_under_its_own_content_type(
-        self, executor: HttpExecutor
-    ) -> None:
+    async def test_a_string_body_goes_as_it_is_under_its_own_content_type(self, executor: HttpExecutor) -> None:
         async with RawPartner(always(reply())) as partner:
             call = request(partner.url, body="<a>ä</a>", headers={"content-type": "application/xml"})
             output(await executor.run(call))
@@ -182,9 +174,7 @@ class TestBadConfig:
             ({"max_response_bytes": 0}, "/max_response_bytes"),
         ],
     )
-    def test_a_config_that_is_no_request_is_refused_with_a_pointer(
-        self, config: dict[str, Any], pointer: str
-    ) -> None:
+    def test_a_config_that_is_no_request_is_refused_with_a_pointer(self, config: dict[str, Any], pointer: str) -> None:
         with pytest.raises(RequestInvalid) as caught:
             HttpRequest.from_config({"method": "POST", "url": "http://example.com/", **config}, KEY)
         outcome = caught.value.failed()
@@ -199,9 +189,7 @@ class TestBadConfig:
         assert HttpRequest.from_config({**config, "timeout_seconds": 2}, KEY, 5.0).timeout_seconds == 2
         assert HttpRequest.from_config({**config, "timeout_seconds": 60}, KEY, None).timeout_seconds == 60
 
-    async def test_a_host_that_no_resolver_takes_is_a_bad_request_not_a_crash(
-        self, executor: HttpExecutor
-    ) -> None:
+    async def test_a_host_that_no_resolver_takes_is_a_bad_request_not_a_crash(self, executor: HttpExecutor) -> None:
         outcome = failure(await executor.run(request(f"http://{'a' * 70}.example/")))
         assert outcome.error.code == "request_invalid"
 
@@ -219,9 +207,7 @@ class TestAnswers:
         assert got["body"] == [1]
 
     async def test_text_is_a_string_in_its_charset(self, executor: HttpExecutor) -> None:
-        got = output(
-            await answered(executor, reply(200, "grün".encode("latin-1"), "text/plain; charset=iso-8859-1"))
-        )
+        got = output(await answered(executor, reply(200, "grün".encode("latin-1"), "text/plain; charset=iso-8859-1")))
         assert got["body"] == "grün"
 
     @pytest.mark.parametrize(
@@ -282,18 +268,14 @@ class TestAnswers:
         ],
         ids=["open", "nan", "range", "utf8", "surrogate", "nul", "65-deep", "100000-deep", "10000-objects"],
     )
-    async def test_bad_json_is_an_answer_that_cannot_be_used(
-        self, executor: HttpExecutor, body: bytes
-    ) -> None:
+    async def test_bad_json_is_an_answer_that_cannot_be_used(self, executor: HttpExecutor, body: bytes) -> None:
         outcome = failure(await answered(executor, reply(200, body, "application/json")))
         assert (outcome.error.category, outcome.error.code) == (Category.EXTERNAL, "response_invalid")
         assert not outcome.retryable
         assert outcome.error.details["status"] == 200
         assert len(outcome.error.details["body"]) <= 2048
 
-    async def test_a_nul_in_a_text_answer_is_named_and_kept_out_of_the_details(
-        self, executor: HttpExecutor
-    ) -> None:
+    async def test_a_nul_in_a_text_answer_is_named_and_kept_out_of_the_details(self, executor: HttpExecutor) -> None:
         outcome = failure(await answered(executor, reply(200, b"a\x00b", "text/plain")))
         assert outcome.error.code == "response_invalid"
         assert outcome.error.details == {"status": 200, "body": "a\ufffdb", "pointer": "/body"}
@@ -303,9 +285,7 @@ class TestAnswers:
     ) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\nContent-Type: text/plain\r\n\r\n"
         async with RawPartner(always(head + b"x" * 3000)) as partner:
-            outcome = failure(
-                await executor.run(request(partner.url, max_response_bytes=1000, timeout_seconds=5))
-            )
+            outcome = failure(await executor.run(request(partner.url, max_response_bytes=1000, timeout_seconds=5)))
             await asyncio.wait_for(partner.gone.wait(), 5)
         assert (outcome.error.category, outcome.error.code) == (Category.EXTERNAL, "response_too_large")
         assert not outcome.retryable
@@ -322,9 +302,7 @@ class TestAnswers:
         outcome = failure(await answered(executor, reply(200, bomb, "text/plain", Content_Encoding="gzip")))
         assert outcome.error.code == "response_too_large"
 
-    async def test_a_broken_compression_is_an_answer_that_cannot_be_used(
-        self, executor: HttpExecutor
-    ) -> None:
+    async def test_a_broken_compression_is_an_answer_that_cannot_be_used(self, executor: HttpExecutor) -> None:
         data = reply(200, b"no gzip at all", "text/plain", Content_Encoding="gzip")
         assert failure(await answered(executor, data)).error.code == "response_invalid"
 
@@ -388,9 +366,7 @@ class TestStatuses:
         outcome = failure(await answered(executor, reply(200), expect_status=201))
         assert (outcome.error.code, outcome.retryable) == ("unexpected_status", False)
 
-    async def test_the_answer_to_a_failed_call_is_kept_in_its_first_two_kibibytes(
-        self, executor: HttpExecutor
-    ) -> None:
+    async def test_the_answer_to_a_failed_call_is_kept_in_its_first_two_kibibytes(self, executor: HttpExecutor) -> None:
         outcome = failure(await answered(executor, reply(400, b"y" * 200_000, "text/plain")))
         assert outcome.error.details["body"] == "y" * 2048
 
@@ -399,9 +375,7 @@ class TestStatuses:
         outcome = failure(await answered(executor, reply(status, Retry_After="7")))
         assert outcome.retry_after_seconds == 7
 
-    async def test_retry_after_as_a_date_counts_from_the_date_of_the_answer(
-        self, executor: HttpExecutor
-    ) -> None:
+    async def test_retry_after_as_a_date_counts_from_the_date_of_the_answer(self, executor: HttpExecutor) -> None:
         when: Any = {"Date": "Fri, 31 Dec 1999 23:59:30 GMT", "Retry_After": "Sat, 01 Jan 2000 00:00:00 GMT"}
         assert failure(await answered(executor, reply(503, **when))).retry_after_seconds == 30
         past: Any = {"Retry_After": "Fri, 31 Dec 1999 23:59:30 GMT"}
@@ -460,9 +434,7 @@ class TestConnections:
         ],
         ids=["length", "chunked"],
     )
-    async def test_an_answer_that_breaks_off_is_tried_again(
-        self, executor: HttpExecutor, data: bytes
-    ) -> None:
+    async def test_an_answer_that_breaks_off_is_tried_again(self, executor: HttpExecutor, data: bytes) -> None:
         outcome = failure(await answered(executor, data))
         assert (outcome.error.code, outcome.retryable) == ("connect_failed", True)
 
@@ -473,9 +445,7 @@ class TestConnections:
         assert (outcome.error.category, outcome.error.code) == (Category.TIMEOUT, "http_timeout")
         assert outcome.retryable
 
-    async def test_a_partner_that_stops_in_the_middle_of_its_answer_is_a_timeout(
-        self, executor: HttpExecutor
-    ) -> None:
+    async def test_a_partner_that_stops_in_the_middle_of_its_answer_is_a_timeout(self, executor: HttpExecutor) -> None:
         outcome = failure(
             await answered(executor, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", timeout_seconds=0.05)
         )
@@ -554,9 +524,7 @@ class TestConnections:
 
 class TestSecrets:
     async def echo(self, got: Received) -> bytes:
-        return reply(
-            400, json.dumps({"headers": got.headers, "target": got.target}).encode(), "application/json"
-        )
+        return reply(400, json.dumps({"headers": got.headers, "target": got.target}).encode(), "application/json")
 
     async def test_a_partner_that_echoes_credentials_does_not_bring_them_into_history(
         self, executor: HttpExecutor
@@ -731,16 +699,12 @@ class TestAddresses:
         assert partner.connections == 0
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "0x7f.1", "localhost"])
-    async def test_an_allowed_address_is_reached_however_it_is_written(
-        self, executor: HttpExecutor, host: str
-    ) -> None:
+    async def test_an_allowed_address_is_reached_however_it_is_written(self, executor: HttpExecutor, host: str) -> None:
         async with RawPartner(always(reply())) as partner:
             output(await executor.run(request(f"http://{host}:{partner.port}/")))
         assert len(partner.requests) == 1
 
-    @pytest.mark.parametrize(
-        "addresses", [["10.0.0.1"], ["10.0.0.1", "192.168.0.1", "::1"]], ids=["one", "many"]
-    )
+    @pytest.mark.parametrize("addresses", [["10.0.0.1"], ["10.0.0.1", "192.168.0.1", "::1"]], ids=["one", "many"])
     async def test_a_name_that_means_forbidden_addresses_is_refused(
         self, strict: HttpExecutor, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
     ) -> None:

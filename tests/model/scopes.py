@@ -44,9 +44,7 @@ USUAL = (
     Scope("late ticks, a mail, a kill", ("W",), A, ticks=True, kills=1),
     Scope("a give-back, a mail, a kill", mails=A, give_backs=1, kills=1),
     Scope("two processes and a kill", ("E", "E"), kills=1),
-    Scope(
-        "two processes, a kill, leases locked one by one", ("E", "E"), kills=1, locks=True, fine_rescue=True
-    ),
+    Scope("two processes, a kill, leases locked one by one", ("E", "E"), kills=1, locks=True, fine_rescue=True),
     Scope("two processes, a mail, leases locked one by one", ("E", "E"), A, locks=True),
     Scope("two empty processes, two mails, locks", ("", ""), (("a", 0), ("b", 1)), locks=True),
 )

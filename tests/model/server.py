@@ -107,9 +107,7 @@ def take_jobs(model: Model, world: World, claim: Statement) -> tuple[World, Stat
     for process in taken:
         world = with_rows(world, process, world.processes[process]._replace(jobs=0))
     if max(jobs, default=0) > 1 and not model.rules.claim_groups_jobs:
-        world = world._replace(
-            broken="on conflict do update cannot affect row a second time: the claim fails"
-        )
+        world = world._replace(broken="on conflict do update cannot affect row a second time: the claim fails")
     return world, claim._replace(processes=taken, jobs=jobs, answers=views)
 
 
@@ -287,9 +285,7 @@ def begin_rescue(model: Model, world: World, rescue: Statement) -> Outcome:
     blocked = key_shared(model, world, victim)
     if not rules.rescue_deletes_the_row_first or (blocked and not rules.rescue_takes_a_new_snapshot):
         seen = leased_by(world, victim)
-        return [
-            ("sees the leases, waits for the row", world, rescue._replace(stage="waiting", processes=seen))
-        ]
+        return [("sees the leases, waits for the row", world, rescue._replace(stage="waiting", processes=seen))]
     if blocked:
         return []
     if not rules.rescue_is_one_transaction:

@@ -84,9 +84,7 @@ class Drive:
             wait = activity.wait
             if wait is not None and wait.kind == "signal":
                 assert wait.correlation == self.row["input"]["order_id"]
-                return Signal(
-                    signal_id=1, name=str(wait.signal), correlation=wait.correlation, data={"paid": True}
-                )
+                return Signal(signal_id=1, name=str(wait.signal), correlation=wait.correlation, data={"paid": True})
             if wait is not None and wait.kind == "task":
                 return self._answer(activity.path)
         return None

@@ -12,9 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-CERTIFICATE = Path(__file__).with_name(
-    "loopback.pem"
-)  # signed by itself, with its key; worth nothing elsewhere
+CERTIFICATE = Path(__file__).with_name("loopback.pem")  # signed by itself, with its key; worth nothing elsewhere
 
 
 class Received(NamedTuple):
@@ -76,9 +74,7 @@ class RawPartner:
         with suppress(ConnectionError, asyncio.CancelledError, ssl.SSLError):
             await writer.wait_closed()
 
-    async def _respond(
-        self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _respond(self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; false when the connection is at its end, or the caller hung up meanwhile."""
         answer = asyncio.ensure_future(self._answer(request))
         hang_up = asyncio.ensure_future(reader.read(1))

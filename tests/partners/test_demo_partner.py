@@ -168,17 +168,13 @@ async def test_every_row_ends_as_expected_and_calls_the_partner_for_what_is_expe
     every = dict(enumerate(rows(name), start=1))
     async for partner in _partner(tmp_path, 0.3):
         drives = {number: Drive(plan, number, row, partner.url) for number, row in every.items()}
-        ends = dict(
-            zip(drives, await asyncio.gather(*(d.run(executor) for d in drives.values())), strict=True)
-        )
+        ends = dict(zip(drives, await asyncio.gather(*(d.run(executor) for d in drives.values())), strict=True))
         for number, row in every.items():
             assert ends[number].status == expected_status(name, row), ends[number].error
             assert_output(expected_outcome(name, row), ends[number].output)
         called = {line["idempotency_key"] for line in partner.lines()}
         assert called == {
-            execution_id(number, step)
-            for number, row in every.items()
-            for step in expected_executions(name, row)
+            execution_id(number, step) for number, row in every.items() for step in expected_executions(name, row)
         }
 
 
@@ -233,6 +229,4 @@ def test_the_orders_say_who_must_approve_what_they_say_and_when_the_payment_come
     assert sum(map(needs_approval, orders)) == len(orders) / 4
     outcomes = Counter(expected_outcome("order-fulfilment", row) for row in orders)
     assert set(outcomes) == {"shipped", "rejected", "declined"}
-    assert (
-        Counter(expected_status("order-fulfilment", row) for row in orders)["FAILED"] == outcomes["declined"]
-    )
+    assert Counter(expected_status("order-fulfilment", row) for row in orders)["FAILED"] == outcomes["declined"]
