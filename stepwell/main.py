@@ -18,7 +18,7 @@ from stepwell import guard
 
 COMMANDS = {
     "up": "up:up",
-    "demo": "demo:demo",
+    "demo": "demo.command:demo",
     "api": "programs:api",
     "worker": "programs:worker",
     "migrate": "programs:migrate",

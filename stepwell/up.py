@@ -123,7 +123,7 @@ def start(family: Family, made: Connection, chosen: Settings, plan: Plan) -> Non
 def partner_command(folder: Path, port: int, *options: str) -> list[str]:
     """Return the command of the examples' partner. Not by our own program: it stands for somebody else's."""
     log = folder / "partner-calls.jsonl"
-    return [sys.executable, "-P", "-m", "stepwell.partner", "--port", str(port), "--log", str(log), *options]
+    return [sys.executable, "-P", "-m", "stepwell.demo.partner", "--port", str(port), "--log", str(log), *options]
 
 
 def wait_ready(family: Family, url: str, stop: Stop) -> None:

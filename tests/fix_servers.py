@@ -84,9 +84,7 @@ def own_server() -> Iterator[Server]:
     """Start a server of our own, the system's if asked for by STEPWELL_TEST_POSTGRES."""
     chosen = os.environ.get("STEPWELL_TEST_POSTGRES", "embedded")
     if chosen not in ("embedded", "system"):
-        pytest.exit(
-            f"STEPWELL_TEST_POSTGRES={chosen}: say embedded or system", returncode=pytest.ExitCode.USAGE_ERROR
-        )
+        pytest.exit(f"STEPWELL_TEST_POSTGRES={chosen}: say embedded or system", returncode=pytest.ExitCode.USAGE_ERROR)
     bin_dir = system_bin() if chosen == "system" else None
     with private_folder() as folder:
         server = EmbeddedServer(folder / "postgres", settings=FAST, bin_dir=bin_dir)

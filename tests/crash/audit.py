@@ -127,3 +127,10 @@ def outcomes(house: House) -> Counter[int]:
 def held_by(house: House, worker: int) -> list[int]:
     """Return the processes a worker row has a lease on."""
     return [id_ for (id_,) in house.rows("select process_id from stepwell.lease where worker_id = %s", worker)]
+
+
+def await_beats(house: House, worker: int) -> None:
+    """Wait until a worker has ticked several times more: what it does not do now, it does not do."""
+    look = "select beat from stepwell.worker where id = %s"
+    before = house.value(look, worker)
+    eventually(lambda: house.value(look, worker) >= before + 2, what="two more heartbeats")

@@ -41,7 +41,7 @@ class Partner:
 def partner(folder: Path, *, failure_rate: float = 0.0, seed: int = 7) -> Iterator[Partner]:
     """Run the partner for the time of the block."""
     log = folder / "calls.jsonl"
-    command = [sys.executable, "-m", "stepwell.partner", "--log", str(log), "--failure-rate", str(failure_rate)]
+    command = [sys.executable, "-m", "stepwell.demo.partner", "--log", str(log), "--failure-rate", str(failure_rate)]
     process = subprocess.Popen([*command, "--seed", str(seed)], stdout=subprocess.PIPE, text=True, cwd=folder)
     try:
         assert process.stdout is not None

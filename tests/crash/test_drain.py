@@ -63,6 +63,7 @@ def test_a_worker_told_to_stop_finishes_running_calls_gives_the_rest_back_and_be
                 assert first.process.wait(20) == 0
                 assert house.value("select count(*) from stepwell.worker where id = %s", me) == 0
                 await_all(house, 60)
+        assert not first.seen("activity.start", path="b")
 
     assert house.rows("select * from public.noted_loss") == []
     assert outside.per_key("/slow") == {execution_id(id_, "a"): 1 for id_ in slow}

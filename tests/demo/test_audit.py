@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from engine.core.ids import execution_id
-from stepwell import demo_audit, demo_rows
-from stepwell.demo_audit import Attempts, Call, Report
-from stepwell.demo_expectations import expected_executions, expected_status
-from stepwell.demo_rows import Case
+from stepwell.demo import audit, rows
+from stepwell.demo.audit import Attempts, Call, Report
+from stepwell.demo.expectations import expected_executions, expected_status
+from stepwell.demo.rows import Case
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 Calls = dict[str, list[Call]]
@@ -19,7 +19,7 @@ Calls = dict[str, list[Call]]
 @pytest.fixture
 def known() -> dict[int, Case]:
     """Return some cases by the ids of their processes."""
-    cases = demo_rows.read_cases(EXAMPLES, "http://partner.example", 60)
+    cases = rows.read_cases(EXAMPLES, "http://partner.example", 60)
     for number, case in enumerate(cases, 1000):
         case.process_id = number
     return {case.process_id: case for case in cases}
@@ -51,16 +51,16 @@ def again(calls: Calls, key: str, **change: Any) -> None:
 def test_a_run_in_which_nothing_went_wrong_has_no_fault(
     known: dict[int, Case], calls: Calls, outcomes: list[Any]
 ) -> None:
-    assert [*demo_audit._wrong_ends(outcomes, dict(known))] == []
-    assert [*demo_audit._wrong_executions(calls, known)] == []
-    assert [*demo_audit._wrong_repeats(calls, {}, Report({}))] == []
-    assert [*demo_audit._wrong_bodies(calls)] == []
+    assert [*audit._wrong_ends(outcomes, dict(known))] == []
+    assert [*audit._wrong_executions(calls, known)] == []
+    assert [*audit._wrong_repeats(calls, {}, Report({}))] == []
+    assert [*audit._wrong_bodies(calls)] == []
 
 
 def test_a_process_in_another_state_is_a_fault(known: dict[int, Case], outcomes: list[Any]) -> None:
     outcomes[3] = (*outcomes[3][:2], "WAITING", None)
 
-    (fault,) = demo_audit._wrong_ends(outcomes, dict(known))
+    (fault,) = audit._wrong_ends(outcomes, dict(known))
 
     assert "is WAITING, expected" in fault
 
@@ -68,7 +68,7 @@ def test_a_process_in_another_state_is_a_fault(known: dict[int, Case], outcomes:
 def test_a_process_that_is_gone_or_nobody_started_is_a_fault(known: dict[int, Case], outcomes: list[Any]) -> None:
     outcomes[0] = (99, *outcomes[0][1:])
 
-    faults = [*demo_audit._wrong_ends(outcomes, dict(known))]
+    faults = [*audit._wrong_ends(outcomes, dict(known))]
 
     assert any("belongs to no row" in fault for fault in faults)
     assert any("its process is gone" in fault for fault in faults)
@@ -77,7 +77,7 @@ def test_a_process_that_is_gone_or_nobody_started_is_a_fault(known: dict[int, Ca
 def test_an_execution_that_never_reached_the_partner_is_a_fault(known: dict[int, Case], calls: Calls) -> None:
     calls.popitem()
 
-    (fault,) = demo_audit._wrong_executions(calls, known)
+    (fault,) = audit._wrong_executions(calls, known)
 
     assert "never called" in fault
 
@@ -85,7 +85,7 @@ def test_an_execution_that_never_reached_the_partner_is_a_fault(known: dict[int,
 def test_a_call_that_nobody_expects_is_a_fault(known: dict[int, Case], calls: Calls) -> None:
     calls[execution_id(1000, "assign_plan", 2)] = [Call("", "body", effect=True)]
 
-    (fault,) = demo_audit._wrong_executions(calls, known)
+    (fault,) = audit._wrong_executions(calls, known)
 
     assert "which nobody expects" in fault
 
@@ -93,7 +93,7 @@ def test_a_call_that_nobody_expects_is_a_fault(known: dict[int, Case], calls: Ca
 def test_an_effect_that_took_place_twice_is_a_fault(known: dict[int, Case], calls: Calls) -> None:
     again(calls, next(iter(calls)), effect=True)
 
-    (fault,) = demo_audit._wrong_executions(calls, known)
+    (fault,) = audit._wrong_executions(calls, known)
 
     assert "took effect 2 times" in fault
 
@@ -117,7 +117,7 @@ def test_a_repeated_call_needs_a_reason_on_record(
     again(calls, key)
     report = Report({})
 
-    found = [*demo_audit._wrong_repeats(calls, {key: reasons}, report)]
+    found = [*audit._wrong_repeats(calls, {key: reasons}, report)]
 
     assert (report.repeats_by_retry, report.repeats_by_kill, len(found)) == (by_retry, by_kill, faults)
 
@@ -125,7 +125,7 @@ def test_a_repeated_call_needs_a_reason_on_record(
 def test_a_repeat_with_another_body_is_a_fault(calls: Calls) -> None:
     again(calls, next(iter(calls)), body="another")
 
-    assert len([*demo_audit._wrong_bodies(calls)]) == 1
+    assert len([*audit._wrong_bodies(calls)]) == 1
 
 
 def test_the_partners_log_is_read_by_idempotency_key(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_the_partners_log_is_read_by_idempotency_key(tmp_path: Path) -> None:
     ]
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
-    found = demo_audit.read_calls(log)
+    found = audit.read_calls(log)
 
     assert {key: [call.effect for call in made] for key, made in found.items()} == {"a": [False, True], "b": [True]}
-    assert demo_audit.count_calls(log) == 3
-    assert demo_audit.read_calls(tmp_path / "none") == {}
+    assert audit.count_calls(log) == 3
+    assert audit.read_calls(tmp_path / "none") == {}

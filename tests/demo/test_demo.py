@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stepwell import demo_rows
-from stepwell.demo_expectations import ONBOARDING, ORDERS
-from stepwell.demo_rows import Way
+from stepwell.demo import rows
+from stepwell.demo.expectations import ONBOARDING, ORDERS
+from stepwell.demo.rows import Way
 from tests.cli.program import run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -45,7 +45,7 @@ def test_without_examples_it_says_where_they_should_be(tmp_path: Path) -> None:
 
 
 def test_rows_take_every_way_and_every_payment() -> None:
-    cases = demo_rows.read_cases(EXAMPLES, "http://partner.example", None)
+    cases = rows.read_cases(EXAMPLES, "http://partner.example", None)
 
     assert {case.way for case in cases} == set(Way)
     assert {case.definition for case in cases} == {ONBOARDING, ORDERS}
@@ -55,7 +55,7 @@ def test_rows_take_every_way_and_every_payment() -> None:
 
 
 def test_a_limit_takes_rows_of_both_definitions() -> None:
-    cases = demo_rows.read_cases(EXAMPLES, "http://partner.example", 41)
+    cases = rows.read_cases(EXAMPLES, "http://partner.example", 41)
 
     assert len(cases) == 41
     assert {case.definition for case in cases} == {ONBOARDING, ORDERS}

@@ -23,14 +23,14 @@ from engine.core.compile import compile_definition
 from engine.core.definition import parse_definition
 from engine.core.ids import execution_id
 from engine.executors.http import HttpExecutor, HttpRequest
-from stepwell.demo_expectations import (
+from stepwell.demo.expectations import (
     expected_executions,
     expected_outcome,
     expected_status,
     needs_approval,
     rejected,
 )
-from stepwell.partner import FAILING_CALLS, SERVICES, Fault, Partner
+from stepwell.demo.partner import FAILING_CALLS, SERVICES, Fault, Partner
 from tests.partners.drive import Drive
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -59,7 +59,7 @@ class Running:
 async def start(log: Path, failure_rate: float) -> Running:
     options = ("--port", "0", "--log", str(log), "--failure-rate", str(failure_rate), "--seed", "7")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "stepwell.partner", *options, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "stepwell.demo.partner", *options, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), 20)

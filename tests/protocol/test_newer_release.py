@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.crash.audit import held_by, number
+from tests.crash.audit import await_beats, held_by, number
 from tests.crash.outside import gate, post
 from tests.house import House, eventually
 
@@ -47,6 +47,8 @@ def test_a_worker_that_meets_a_newer_event_gives_the_process_back_takes_no_more_
             outside.open()
             eventually(lambda: all(house.status(p) == "COMPLETED" for p in held), what="what it holds completes")
             eventually(lambda: held_by(house, me) == [], what="it holds nothing")
+
+            await_beats(house, me)
 
             assert house.status(late) == "CREATED"
             jobs = {id_ for (id_,) in house.rows("select process_id from stepwell.job")}

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from stepwell.demo_audit import Report, shown
-from stepwell.demo_drive import Outside
-from stepwell.demo_watch import Kill
+from stepwell.demo.audit import Report, shown
+from stepwell.demo.drive import Outside
+from stepwell.demo.watch import Kill
 from stepwell.output import table
 
 

@@ -14,12 +14,14 @@ import click
 from rich.console import Console
 
 from engine.errors import OperatorError
-from stepwell import demo_drive, demo_report, documents, provision
-from stepwell.demo_audit import audit
-from stepwell.demo_expectations import ONBOARDING, ORDERS
-from stepwell.demo_rows import Case, read_cases
-from stepwell.demo_watch import Kill, Watch
-from stepwell.demo_world import World, world
+from stepwell import documents, provision
+from stepwell.demo import drive
+from stepwell.demo import report as ending
+from stepwell.demo.audit import audit
+from stepwell.demo.expectations import ONBOARDING, ORDERS
+from stepwell.demo.rows import Case, read_cases
+from stepwell.demo.watch import Kill, Watch
+from stepwell.demo.world import World, world
 from stepwell.guard import HOME
 from stepwell.supervise import Stop
 
@@ -70,18 +72,18 @@ async def play(
     made: World, cases: list[Case], examples: Path, console: Console, stop: Stop, timeout_s: float, *, keep: bool
 ) -> bool:
     """Play all cases; report; tell whether all is as it should be."""
-    async with demo_drive.outside_of(made) as outside:
-        await demo_drive.publish(outside, [documents.read_file(str(examples / name)) for name in DEFINITIONS])
+    async with drive.outside_of(made) as outside:
+        await drive.publish(outside, [documents.read_file(str(examples / name)) for name in DEFINITIONS])
         console.print(f"Published {' and '.join(DEFINITIONS)}; starting {len(cases)} processes.")
         watch = Watch(outside, cases, console, stop, timeout_s)
         async with asyncio.TaskGroup() as group:
-            group.create_task(demo_drive.act(outside, cases))
+            group.create_task(drive.act(outside, cases))
             group.create_task(watch.run())
         return report(made, cases, outside, watch.kill, console, keep=keep)
 
 
 def report(
-    made: World, cases: list[Case], outside: demo_drive.Outside, killed: Kill | None, console: Console, *, keep: bool
+    made: World, cases: list[Case], outside: drive.Outside, killed: Kill | None, console: Console, *, keep: bool
 ) -> bool:
     """Check everything and print what came of it."""
     with provision.connected(made.connection.owner_url) as owner:
@@ -90,8 +92,8 @@ def report(
         found.faults.append("no worker held anything when half of the processes had ended: none was killed")
     elif killed.rescued_s is None:
         found.faults.append("the killed worker's processes were not taken over in time")
-    demo_report.tell(console, found, outside, killed)
-    demo_report.next_steps(console, outside, kept=keep)
+    ending.tell(console, found, outside, killed)
+    ending.next_steps(console, outside, kept=keep)
     return not found.faults
 
 

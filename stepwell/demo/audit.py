@@ -1,7 +1,7 @@
 """What came of the demo: read from the database by its owner and from the partner's log, compared with what must be.
 
 The engine is not asked: ids of executions are computed here, from the process ids and the business rules in
-`demo_expectations`. Every deviation is a fault; without any the demo has succeeded.
+`expectations`. Every deviation is a fault; without any the demo has succeeded.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from msgspec import Struct, field
 import sql
 from engine import db
 from engine.core.ids import execution_id, public_id
-from stepwell import demo_expectations as expected
 from stepwell.ask import one
-from stepwell.demo_rows import Case, Way
+from stepwell.demo import expectations as expected
+from stepwell.demo.rows import Case, Way
 
 SHOWN = 5  # faults of one kind that are named
 

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from engine.errors import OperatorError
-from stepwell import demo_expectations as expected
-from stepwell.demo_expectations import ONBOARDING, ORDERS
+from stepwell.demo import expectations as expected
+from stepwell.demo.expectations import ONBOARDING, ORDERS
 
 DATA = {ONBOARDING: "onboarding.jsonl", ORDERS: "orders.jsonl"}
 BULK = 50  # rows in one bulk request

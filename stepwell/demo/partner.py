@@ -1,6 +1,6 @@
 """The demo's partner: a server that plays plans, wallets, credits, e-mail and a shop, and fails now and then.
 
-    python -m stepwell.partner --port 0 --log calls.jsonl --failure-rate 0.05 --seed 7
+    python -m stepwell.demo.partner --port 0 --log calls.jsonl --failure-rate 0.05 --seed 7
 
 Every call is on record in the log before it is answered, so that a check can compare what was called with
 what should have been. Must not know anything of the engine: it stands for somebody else's system.

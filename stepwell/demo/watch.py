@@ -16,11 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import sql
 from engine.errors import OperatorError
-from stepwell.demo_audit import count_calls
-from stepwell.demo_drive import Outside
-from stepwell.demo_expectations import expected_executions
-from stepwell.demo_rows import Case
-from stepwell.demo_world import World, kill
+from stepwell.demo.audit import count_calls
+from stepwell.demo.drive import Outside
+from stepwell.demo.expectations import expected_executions
+from stepwell.demo.rows import Case
+from stepwell.demo.world import World, kill
 from stepwell.supervise import Child, Stop, Stopped, ended
 
 LOOK_S = 0.1

@@ -19,9 +19,9 @@ from msgspec import Struct, field
 import sql
 from engine.core.ids import private_id
 from engine.errors import OperatorError
-from stepwell import demo_expectations as expected
-from stepwell.demo_rows import BULK, Case, Way
-from stepwell.demo_world import World
+from stepwell.demo import expectations as expected
+from stepwell.demo.rows import BULK, Case, Way
+from stepwell.demo.world import World
 
 AT_ONCE = 16  # requests in flight
 TRIES = 20
