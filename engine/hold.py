@@ -71,7 +71,8 @@ class Hold:
         self.payloads: dict[int, Any] = {}
         self.effects: dict[str, tuple[int, asyncio.Task[None]]] = {}  # path → attempt, task
         self.in_flight: list[Event] = []
-        self.give_back = False  # draining, or this release cannot read something of it
+        self.draining = False  # to be given back as soon as it is quiet, unless it can be parked
+        self.outdated = False  # it has mail of a newer release: to be given back as soon as it is quiet
         self.broken = False  # reloaded to fail, since PostgreSQL refused what it wanted to write
         self._desk = desk
         self._commands: deque[Command] = deque()
@@ -96,6 +97,8 @@ class Hold:
 
     def receive(self, rung: Rung) -> None:
         """Take in mail and the bell value read with it. Raises msgspec.ValidationError for a newer kind of order."""
+        self.bell = max(self.bell, rung.bell)
+        self._desk.dirty(self)
         for id_, order in rung.mail:
             if id_ not in self._decided:
                 mail = read_mail(id_, order)
@@ -103,8 +106,6 @@ class Hold:
                 if isinstance(mail.order, Signal):
                     self._signals[id_] = {"signal_id": mail.order.signal_id, "command": order}
                 self.act(mail)
-        self.bell = max(self.bell, rung.bell)
-        self._desk.dirty(self)
 
     def fetched(self, n: int, value: Any) -> None:
         """Take in a value over 8 KB that `decide` asked for."""
@@ -175,6 +176,11 @@ class Hold:
         self.act(Woken())
         self._set_alarm()
 
+    @property
+    def leaving(self) -> bool:
+        """Tell whether it is to be given back: then no further effect starts."""
+        return self.draining or self.outdated
+
     # -- writing
 
     def take(self) -> Slip | None:
@@ -188,7 +194,7 @@ class Hold:
         if self._pending:
             self._take_events(slip)
         quiet = self._quiet()
-        if quiet and self.give_back and not self._parkable():
+        if quiet and (self.outdated or (self.draining and not self._parkable())):
             slip.give_back = True
         elif quiet and self._parkable() and not self.must_look():
             self._take_park(slip)
@@ -280,7 +286,7 @@ class Hold:
         """Nothing runs, nothing is to be decided."""
         if self.effects or self._commands or self._fetching:
             return False
-        return self.give_back or all(a.status is not ActivityStatus.RUNNING for a in self.state.activities.values())
+        return self.leaving or all(a.status is not ActivityStatus.RUNNING for a in self.state.activities.values())
 
     def _parkable(self) -> bool:
         """Tell whether the state asks for nothing soon."""

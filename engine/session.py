@@ -85,7 +85,7 @@ class Session:
         self._taking = False
         self._stop_at = time.monotonic() + self._settings.drain_seconds
         for hold in self.holds.values():
-            hold.give_back = True
+            hold.draining = True
             self.dirty(hold)
         self._hurry.set()
 
@@ -177,8 +177,10 @@ class Session:
 
     def _newer(self, hold: Hold, why: str) -> None:
         """Somebody newer is at work: give the process back and claim no more, so that a newer worker gets it."""
+        if hold.outdated:
+            return
         self._taking = False
-        hold.give_back = True
+        hold.outdated = True
         self.dirty(hold)
         self._observe(WorkerChanged(process=hold.id, level="error", worker=self.me, what="outdated", detail=why))
 
@@ -190,7 +192,7 @@ class Session:
 
     def _begin(self, claimed: Claimed, loaded: Loaded, state: State, plan: Plan) -> None:
         hold = Hold(self, claimed, loaded, state, plan)
-        hold.give_back = self._draining
+        hold.draining = self._draining
         self.holds[hold.id] = hold
         hold.act(Opened())
         self._receive(Rung(hold.id, loaded.bell, loaded.mail))
@@ -321,12 +323,8 @@ class Session:
     def _start(self, hold: Hold, activity: Activity) -> None:
         """Start an effect whose decision is durable; with an old fence, only after the next tick confirmed us."""
         path, attempt = activity.path, activity.attempt
-        if (
-            self._draining
-            or self.holds.get(hold.id) is not hold
-            or not hold.wants(path, attempt)
-            or path in hold.effects
-        ):
+        held = self.holds.get(hold.id) is hold and not hold.leaving
+        if not held or not hold.wants(path, attempt) or path in hold.effects:
             return
         if time.monotonic() - self._fence_at > self._settings.silence_limit_seconds / 3:
             self._late.append((hold, activity))

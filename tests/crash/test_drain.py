@@ -23,8 +23,8 @@ def count_losses(house: House) -> None:
 
 
 def test_a_worker_told_to_stop_finishes_running_calls_gives_the_rest_back_and_begins_nothing_more(house: House) -> None:
-    """Fails where the drain cancels running calls (a second call of `slow`), keeps what is quiet until all has ended
-    (the others do not complete meanwhile), goes on with next steps itself, or leaves its leases to rescue (a loss).
+    """Fails where the drain keeps what is quiet until all has ended (the others do not complete meanwhile), cancels
+    running calls (a second call of `slow`), begins next steps itself, or leaves its leases to rescue (a loss).
     """
     count_losses(house)
     with gate() as outside:

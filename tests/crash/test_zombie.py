@@ -50,8 +50,8 @@ def awake_again(worker: WorkerProcess) -> None:
 def test_a_worker_that_wakes_after_its_rescue_writes_nothing_and_begins_nothing_of_what_the_answers_it_finds_lead_to(
     house: House,
 ) -> None:
-    """Fails where the flush does not look for the worker row (history grows after the end, or breaks on its key), and
-    where an effect begins when it is decided, not when its flush returned (a second call of `next`).
+    """Fails where an effect begins when it is decided, not when its flush returned, and however old the fence is (a
+    second call of `next`). That the row is the fence of each statement is shown by hand in tests/protocol/test_fence.py.
     """
     with gate() as outside, house.worker(**QUICK) as zombie:
         house.publish(

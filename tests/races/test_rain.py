@@ -154,8 +154,8 @@ def judge(house: House, rains: list[Rain], serving: list[int]) -> None:
 
 
 def test_each_command_that_rains_on_fifty_processes_has_one_outcome_though_workers_are_killed(house: House) -> None:
-    """Fails where a ring of a held process is dropped, a park does not compare the bell (also at the end), mail is
-    deleted by `<= id` or decided twice after a late answer, or where two statements lock in different orders.
+    """Fails where mail is decided each time a tick shows it (most commands then have two outcomes). The narrow windows,
+    which rain seldom hits, are held open one by one in test_mailbox.
     """
     with gate() as outside:
         pour(house, 50, outside.url, kills=2, mails=2000)
@@ -168,9 +168,7 @@ def test_each_command_that_rains_on_a_single_process_has_one_outcome_though_work
 
 
 def test_cancels_that_race_with_the_end_are_accepted_once_or_rejected_and_never_lost(house: House) -> None:
-    """The mail that arrives while the last flush is on its way. Fails where the lease is deleted at the terminal event
-    without a look at the bell: such a mail would stay in the inbox for ever.
-    """
+    """Commands for processes that live a few milliseconds; test_mailbox shows the very window at the end."""
     house.publish({"name": "short", "steps": [pick("a", x=1), pick("b", x="${steps.a.output.x}")]})
     mails: list[int] = []
     with house.worker(), house.worker(), house.caller() as db:
