@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cel import conditions, linear, templates
 from engine.cel.conditions import Condition
 from engine.cel.errors import EvaluationError, InvalidExpression
+from engine.cel.fuel import Fuel
 from engine.cel.operators import BINARY, OPERATORS, UNARY
 from engine.cel.paths import ROOTS, Expression, Reference, parse_path
 from engine.cel.templates import Template
@@ -229,7 +230,7 @@ class Compiler:
 
     def _timestamp(self, value: Any, pointer: str) -> None:
         try:
-            BINARY["before"](value, value)
+            BINARY["before"](value, value, Fuel())
         except EvaluationError as fault:
             self._fault(fault.message, pointer)
 

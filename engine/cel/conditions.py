@@ -106,7 +106,8 @@ def comparison(field: Expression, operator: str, value: Template) -> Test:
 
     def test(scope: Scope) -> bool:
         try:
-            return compare(field.evaluate(scope), value.evaluate(scope))
+            scope.fuel.spend(1)
+            return compare(field.evaluate(scope), value.evaluate(scope), scope.fuel)
         except EvaluationError as fault:
             if not fault.path:
                 raise EvaluationError(f"{field.text}: {fault.message}", field.text, field.position) from None
@@ -122,6 +123,9 @@ def pattern(field: Expression, search: Callable[[str], bool]) -> Test:
         value = field.evaluate(scope)
         if type(value) is not str:
             raise EvaluationError(f"{field.text} is {shown(value)}, not a text", field.text, field.position)
+        scope.fuel.spend(
+            1 + len(value) // 2
+        )  # a pattern whose automaton grows is walked some 30 times slower than a text
         return search(value)
 
     return test

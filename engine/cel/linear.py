@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_PATTERN = 1000  # characters
-_MAX_MEMORY = 1 << 20  # bytes for one compiled pattern; larger ones (nested repetitions) are refused
+_MAX_MEMORY = 1 << 18  # bytes for one compiled pattern; larger ones (nested repetitions) are refused
 
 
 def searcher(pattern: str) -> Callable[[str], bool]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from engine.cel.errors import EvaluationError, InvalidExpression
+from engine.cel.fuel import Fuel
 
 MAX_SOURCE = 2000  # characters of one expression
 ROOTS = frozenset({"input", "steps", "process", "trigger"})
@@ -25,7 +26,11 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 class Scope(Protocol):
-    """Gives the values of roots."""
+    """Gives the values of roots, and bounds the work done with them."""
+
+    @property
+    def fuel(self) -> Fuel:
+        """What is left to spend."""
 
     def lookup(self, root: str) -> Any:
         """Return the value of a root, which may be a Lazy. Raises KeyError where there is none."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from engine.cel.fuel import Fuel
 from engine.core.events import TYPES, Body, Event
 from engine.core.evolve import evolve
 from engine.core.model import (
@@ -79,6 +80,7 @@ class Draft:
         self.payloads: dict[int, Any] = {}
         self.todo: deque[str] = deque()
         self.doomed: dict[str, Failure] = {}
+        self.fuel = Fuel()
         self._count()
 
     def _count(self) -> None:
@@ -116,7 +118,7 @@ class Draft:
     def scope(self, fresh: Mapping[str, Activity] | None = None) -> StateScope:
         """Return what expressions can read now."""
         payloads = {**self.inputs.payloads, **self.payloads} if self.payloads else self.inputs.payloads
-        return StateScope(self.state, payloads, self.inputs.process_id, fresh)
+        return StateScope(self.state, payloads, self.inputs.process_id, fresh, fuel=self.fuel)
 
     def store(self, value: Any, size: int) -> dict[str, Any]:
         """Return the fields that hold an output: inline, or as a reference to a payload."""

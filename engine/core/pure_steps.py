@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from engine.cel import EvaluationError
+from engine.cel.fuel import BYTES_PER_UNIT
 from engine.cel.operators import timestamp
 from engine.core.document import TEN_YEARS
 from engine.core.events import ActivityWaiting, CustomerEvent, TaskCreated
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from engine.core.draft import Draft
     from engine.core.scope import StateScope
 
-MAX_SHOWN = 200  # bytes of one recorded input of a decision
+MAX_SHOWN = 200  # characters of one recorded input of a decision
+MAX_SHOWN_ITEMS = 10
 MAX_SHOWN_ALL = PAYLOAD_BYTES // 2  # a decision's output must stay in its event: the flow reads it
 MAX_NAME = 200  # characters of a signal's name
 MAX_CORRELATION = 500
@@ -60,6 +62,7 @@ def _run(draft: Draft, path: str, step: StepPlan) -> None:
     match program:
         case TransformProgram():
             output = admit(program.mapping.evaluate(draft.scope()))
+            draft.fuel.spend(output.size // BYTES_PER_UNIT * 4)  # admitting a value costs more than walking a text
             complete(draft, path, output.value, output.size)
         case DecisionProgram():
             _decide(draft, path, program)
@@ -97,13 +100,28 @@ def _shortened(inputs: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     left = MAX_SHOWN_ALL
     for name, value in inputs.items():
-        text = _encode(value)
-        kept = value if len(text) <= MAX_SHOWN else text[:MAX_SHOWN].decode("utf-8", "ignore") + "…"
-        left -= min(len(text), MAX_SHOWN) + len(name)
+        kept = _cut(value)
+        left -= len(_encode(kept)) + len(name)
         if left < 0:
             break
         shown[name] = kept
     return shown
+
+
+def _cut(value: Any) -> Any:
+    """Return a value as it is where it is small, else what can be told of it without walking through all of it."""
+    if isinstance(value, str):
+        return value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
+    if isinstance(value, list | dict):
+        if len(value) <= MAX_SHOWN_ITEMS and all(not isinstance(v, list | dict) for v in _items(value)):
+            cut = [_cut(v) for v in _items(value)]
+            return cut if isinstance(value, list) else dict(zip(value, cut, strict=True))
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    return value
+
+
+def _items(value: list[Any] | dict[str, Any]) -> list[Any]:
+    return value if isinstance(value, list) else list(value.values())
 
 
 def _announce(draft: Draft, path: str, program: EventProgram) -> None:

@@ -9,14 +9,22 @@ from __future__ import annotations
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 from jsonschema_rs import Draft202012Validator, RegexOptions
 
-from engine.core.values import escape
+from engine.core.values import MEBIBYTE, escape
 
 MAX_NODES = 5_000
 MAX_DEPTH = 40
 MAX_PATTERN = 1000
-_PATTERNS = RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)  # bytes; nested repetitions hit the first
+# Bytes of a compiled pattern: nested repetitions are refused. 64 KiB holds \\p{L}; at that size a hostile pattern takes
+# up to 2.5 s for a text of 1 MiB (measured), hence MAX_WORK.
+_PATTERNS = RegexOptions(size_limit=1 << 16, dfa_size_limit=1 << 20)
+MAX_WORK = 20_000_000  # (parts of the schema + PATTERN_COST for each pattern) x bytes of the value
+PATTERN_COST = 64
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 class SchemaFault(Exception):
@@ -42,11 +50,11 @@ class Violation(Exception):
 class Validator:
     """A compiled schema."""
 
-    __slots__ = ("_validator",)
+    __slots__ = ("_most", "_validator")
 
     def __init__(self, schema: Any) -> None:
         """Compile a schema. Raises SchemaFault."""
-        _check(schema)
+        self._most = MAX_WORK // _check(schema)
         try:
             jsonschema_rs.meta.validate(schema)
             self._validator = Draft202012Validator(schema, pattern_options=_PATTERNS, offline=True)
@@ -56,19 +64,24 @@ class Validator:
             raise SchemaFault(_short(str(fault)), "", "Refer only to $defs of the same schema.") from None
 
     def check(self, value: Any) -> None:
-        """Raise Violation unless `value` satisfies the schema."""
+        """Raise Violation unless `value` satisfies the schema, and is small enough to be checked by it."""
+        if self._most < MEBIBYTE and len(_encode(value)) > self._most:
+            raise Violation(f"a value over {self._most} bytes is too large to be checked by this schema", "")
         if self._validator.is_valid(value):
             return
         for fault in self._validator.iter_errors(value):
             raise Violation(_short(fault.message), _pointer(fault.instance_path))
 
 
-def _check(schema: Any) -> None:
-    """Refuse what the validator would accept but we do not: remote references, other dialects, size."""
+def _check(schema: Any) -> int:
+    """Refuse what the validator would accept but we do not: remote references, other dialects, size.
+
+    Return what the schema costs per byte of a value, in parts.
+    """
     if not isinstance(schema, dict | bool):
         raise SchemaFault("a schema is an object, true or false")
     todo: list[tuple[Any, str, int]] = [(schema, "", 0)]
-    nodes = 0
+    nodes = patterns = 0
     while todo:
         value, pointer, depth = todo.pop()
         nodes += 1
@@ -77,11 +90,13 @@ def _check(schema: Any) -> None:
             raise SchemaFault(message, pointer, code="schema_too_large")
         if isinstance(value, dict):
             _check_keywords(value, pointer)
+            patterns += isinstance(value.get("pattern"), str)
+            patterns += len(value["patternProperties"]) if isinstance(value.get("patternProperties"), dict) else 0
             todo += [(v, f"{pointer}/{escape(k)}", depth + 1) for k, v in value.items()]
         elif isinstance(value, list):
             todo += [(v, f"{pointer}/{i}", depth + 1) for i, v in enumerate(value)]
-    if isinstance(schema, dict):
-        _Unfolding(schema).size(schema, "")
+    unfolded = _Unfolding(schema).size(schema, "") if isinstance(schema, dict) else 1
+    return unfolded + PATTERN_COST * patterns
 
 
 class _Unfolding:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from engine.cel import Lazy
+from engine.cel.fuel import Fuel
 from engine.core.ids import public_id
 from engine.core.model import Activity, ActivityStatus, State
 
@@ -27,7 +28,7 @@ class PayloadNeeded(Exception):
 class StateScope:
     """Reads a state. `fresh` holds activities that the event being decided changes, as it leaves them."""
 
-    __slots__ = ("_fresh", "_payloads", "_process_id", "_secrets", "_state")
+    __slots__ = ("_fresh", "_payloads", "_process_id", "_secrets", "_state", "fuel")
 
     def __init__(
         self,
@@ -36,7 +37,9 @@ class StateScope:
         process_id: int,
         fresh: Mapping[str, Activity] | None = None,
         secrets: Mapping[str, str] | None = None,
+        fuel: Fuel | None = None,
     ) -> None:
+        self.fuel = fuel or Fuel()
         self._state = state
         self._payloads = payloads
         self._process_id = process_id

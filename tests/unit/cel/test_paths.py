@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.cel.fuel import Fuel
 from engine.cel import EvaluationError, InvalidExpression, Lazy, compile_expression
 
 
 class Values:
     def __init__(self, **roots: Any) -> None:
         self.roots = roots
+        self.fuel = Fuel()
 
     def lookup(self, root: Any) -> Any:
         return self.roots[root]
