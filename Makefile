@@ -12,7 +12,7 @@ demo: setup ## run a process from start to end on an embedded PostgreSQL
 	@.venv/bin/stepwell demo
 
 test: setup ## run all tests (STEPWELL_TEST_POSTGRES=system: on the system's PostgreSQL)
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest $(if $(STEPWELL_TEST_DATABASE_URL),,-n 2 --dist worksteal)
 
 check: setup ## lint, format, types, import layers, schema
 	@sh .ci/check

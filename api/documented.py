@@ -28,7 +28,7 @@ from api.wire import Taken
 
 SECURITY: list[dict[str, list[str]]] = [{"key": []}]
 _ALWAYS = (400, 401, 403, 500, 503)
-_WITH_BODY = (409, 413, 415, 422)
+_WITH_BODY = (408, 409, 413, 415, 422)
 
 _TEXT = Schema(type=OpenAPIType.STRING)
 BODY_DOCUMENT = RequestBody(

@@ -13,7 +13,16 @@ from engine.errors import SchemaError, Unavailable
 from engine.store import reachable
 
 
-@get("/health/live", operation_id="live", summary="The program runs", security=[{}])
+_BAD_QUERY = ResponseSpec(Problem, media_type=MEDIA_TYPE, description="A query parameter", generate_examples=False)
+
+
+@get(
+    "/health/live",
+    operation_id="live",
+    summary="The program runs",
+    security=[{}],
+    responses={400: _BAD_QUERY},
+)
 async def live() -> Health:
     """Answer as long as the program runs; asks no database."""
     return Health("ok")
@@ -24,7 +33,10 @@ async def live() -> Health:
     operation_id="ready",
     summary="The program can work",
     security=[{}],
-    responses={503: ResponseSpec(Problem, media_type=MEDIA_TYPE, description="Not now", generate_examples=False)},
+    responses={
+        400: _BAD_QUERY,
+        503: ResponseSpec(Problem, media_type=MEDIA_TYPE, description="Not now", generate_examples=False),
+    },
 )
 async def ready(database: Db) -> Response[Health]:
     """Answer 200 if PostgreSQL is there with a schema this login can use, else 503."""

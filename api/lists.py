@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 from litestar.params import QueryParameter
 
+from api.queries import refused
 from api.wire import Page
 from engine.core.ids import private_id
 from engine.errors import BadInput
@@ -33,12 +34,7 @@ def cursor_id(prefix: str, cursor: str | None) -> int | None:
 
 def bad_cursor() -> BadInput:
     """Return the error for a cursor that none of our pages gave."""
-    return BadInput(
-        "this is not a cursor of this list",
-        pointer="/cursor",
-        code="invalid_parameter",
-        advice="Pass next_cursor of the page before, as it is.",
-    )
+    return refused("this is not a cursor of this list", "cursor", "Pass next_cursor of the page before, as it is.")
 
 
 def page(items: list[T], limit: int, cursor: Callable[[T], str], count: int | None = None) -> Page[T]:

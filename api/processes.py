@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -20,6 +20,7 @@ from api.lists import Cursor, Limit, bad_cursor, cursor_id, page
 from api.outcomes import accepted, settle
 from api.problems import not_found
 from api.process_view import detail, refs_of, view
+from api.queries import refused
 from api.wire import (
     CommandView,
     EventView,
@@ -145,14 +146,16 @@ async def list_all(  # noqa: PLR0913  a list has its filters
 
 
 def _aware(moment: datetime | None, name: str) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise BadInput(
-            "the time names no zone",
-            pointer=f"/{name}",
-            code="invalid_parameter",
-            advice="Write it as 2026-01-31T12:00:00Z; in a URL a + must be written %2B.",
-        )
-    return moment
+    """Return the moment in UTC. Raises BadInput."""
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        advice = "Write it as 2026-01-31T12:00:00Z; in a URL a + must be written %2B."
+        raise refused("the time names no zone", name, advice)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise refused("the time is out of range", name, "In UTC its year must be from 1 to 9999.") from None
 
 
 @get(

@@ -23,11 +23,11 @@ def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             advice = f"Did you mean {near[0]!r}?" if near else _advice(known)
-            raise _refused(f"there is no query parameter {name[:100]!r} here", name, advice)
+            raise refused(f"there is no query parameter {name[:100]!r} here", name, advice)
         if len(given.getall(name)) > 1:
-            raise _refused(f"the query parameter {name!r} is given twice", name, "Give it once.")
+            raise refused(f"the query parameter {name!r} is given twice", name, "Give it once.")
         if "\0" in given[name]:
-            raise _refused(f"the query parameter {name!r} holds a NUL character", name, "Remove it.")
+            raise refused(f"the query parameter {name!r} holds a NUL character", name, "Remove it.")
 
 
 def parameters(handler: BaseRouteHandler) -> frozenset[str]:
@@ -44,7 +44,8 @@ def _advice(known: frozenset[str]) -> str:
     return f"Known are: {', '.join(sorted(known))}." if known else "This path takes none."
 
 
-def _refused(message: str, name: str, advice: str) -> BadInput:
+def refused(message: str, name: str, advice: str) -> BadInput:
+    """Return the error for a query parameter at fault: 400, as the framework answers for those it reads itself."""
     error = BadInput(message, pointer=f"/{escape(name)}", code="invalid_parameter", advice=advice)
     error.status = 400
     return error

@@ -13,13 +13,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from msgspec import Struct, field
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from engine.errors import SettingError
 
 PREFIX = "STEPWELL_"
 SECRET_PREFIX = "STEPWELL_SECRET_"  # noqa: S105  a name, not a secret
 IGNORED_PREFIX = "STEPWELL_TEST_"  # read by the tests' own set-up
+
+SECRET_PARTS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -56,10 +60,25 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 def mask_url(url: str) -> str:
-    """Return a database URL or DSN with its password masked."""
-    masked = re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", url)
-    masked = re.sub(r"([?&]password=)[^&]*", r"\1***", masked)
-    return re.sub(r"(password\s*=\s*)('[^']*'|\S+)", r"\1***", masked)
+    """Return a database URL or DSN as one with its passwords masked; all of it, where libpq's reading is in doubt."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error:
+        return _hidden(url)
+    if _doubtful(parts):
+        return _hidden(url)
+    return make_conninfo("", **{name: "***" if name in SECRET_PARTS else value for name, value in parts.items()})
+
+
+def _doubtful(parts: Mapping[str, Any]) -> bool:
+    """Tell whether an unescaped @ or / has split a password: libpq takes what follows for other parts."""
+    host, port, name = (str(parts.get(part, "")) for part in ("host", "port", "dbname"))
+    return "@" in host[1:] or "@" in name or "/" in name or re.fullmatch(r"[\d,]*", port) is None
+
+
+def _hidden(url: str) -> str:
+    scheme, found, _ = url.partition("://")
+    return f"{scheme}://***" if found and scheme in ("postgresql", "postgres") else "***"
 
 
 def _text(value: str) -> str:

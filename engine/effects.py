@@ -19,6 +19,7 @@ from engine.executors.http import HttpExecutor, HttpRequest, RequestInvalid
 from engine.hold import Hold
 
 Fetch = Callable[[Hold, int], Awaitable[object]]
+Ready = Callable[[], Awaitable[None]]
 
 
 class Effects:
@@ -29,23 +30,30 @@ class Effects:
         self._secrets = secrets
         self._redact = tuple(secrets.values())
 
-    async def run(self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch) -> Completed | Failed:
-        """Run one attempt; `fetch` brings a value over 8 KB into the hold. Raises what it raises."""
+    async def run(
+        self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch, ready: Ready
+    ) -> Completed | Failed:
+        """Run one attempt. Raises what `fetch` and `ready` raise.
+
+        `fetch` brings a value over 8 KB; `ready` is awaited as the last thing before the call, when the turn has come:
+        a worker that was stopped in between must not call for a process that others hold by now.
+        """
         try:
-            return await self._http.run(await self._request(hold, activity, now, fetch))
+            return await self._http.run(await self._request(hold, activity, now, fetch), ready)
         except RequestInvalid as error:
             return error.failed()
-        except EvaluationError as error:
+        except (EvaluationError, LookupError) as error:
             return Failed(_unresolved(activity, error), retryable=False)
 
     async def _request(self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch) -> HttpRequest:
-        """Resolve the step's config. Raises RequestInvalid, EvaluationError."""
+        """Resolve the step's config. Raises RequestInvalid, EvaluationError, LookupError."""
+        payloads = dict(hold.payloads)
         while True:
-            inputs = Inputs(now=now, jitter=0.0, payloads=hold.payloads, process_id=hold.id)
+            inputs = Inputs(now=now, jitter=0.0, payloads=payloads, process_id=hold.id)
             try:
                 config = http_request(hold.plan, hold.state, activity.path, inputs, self._secrets)
             except PayloadNeeded as need:
-                await fetch(hold, need.number)
+                payloads[need.number] = await fetch(hold, need.number)
                 continue
             execution = execution_id(hold.id, activity.path, activity.run)
             limit = hold.plan.steps[activity.path].timeout_seconds

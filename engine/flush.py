@@ -20,7 +20,6 @@ from engine.db import Link
 
 MOST_EVENTS = 500  # per flush: beyond this only latency grows (reference measurement: 100 to 200 rows are enough)
 MOST_BYTES = 1 << 20
-DEADLOCK = "40P01"
 # What one process's rows can be to blame for: data exceptions, violated constraints, limits, rows not written (SW002).
 # Anything else (disk full, shutdown, out of memory) is nobody's fault: the session ends and all of it is done again.
 BLAME = ("22", "23", "54", "SW")
@@ -116,11 +115,11 @@ def event_row(process_id: int, tenant_id: int, environment_id: int, event: Event
 async def send(link: Link, me: int, slips: list[Slip]) -> tuple[frozenset[int], list[Refused]]:
     """Write the slips; return which processes are parked, and the slips PostgreSQL refused.
 
-    A deadlock is tried once more; an error that a row can be to blame for halves the batch. Raises Fenced, LinkLost,
+    An error that a row can be to blame for halves the batch. Raises Fenced, LinkLost,
     psycopg.Error for all others.
     """
     try:
-        return await _once_more(link, me, document(slips)), []
+        return await queue.flush(link, me, document(slips)), []
     except psycopg.Error as error:
         if not (error.sqlstate or "").startswith(BLAME):
             raise
@@ -134,13 +133,3 @@ async def send(link: Link, me: int, slips: list[Slip]) -> tuple[frozenset[int], 
         parked |= done
         refused += bad
     return parked, refused
-
-
-async def _once_more(link: Link, me: int, doc: bytes) -> frozenset[int]:
-    """Flush; a deadlock's victim tries once more (lock order makes one a bug, but not a reason to fail anybody)."""
-    try:
-        return await queue.flush(link, me, doc)
-    except psycopg.Error as error:
-        if error.sqlstate != DEADLOCK:
-            raise
-        return await queue.flush(link, me, doc)

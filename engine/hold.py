@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from engine.core.commands import Broken, Command, Signal, Woken
+from engine.core.commands import Broken, Command, Mail, Opened, Signal, Unreadable, Woken
 from engine.core.compile import Plan
 from engine.core.decide import Decision, Inputs, decide
 from engine.core.events import ActivityWaiting, Body, CommandRejected, Event, TaskCreated
@@ -29,6 +29,7 @@ from engine.core.scope import PayloadNeeded
 from engine.flush import Slip, event_row
 from engine.queue import Claimed, Loaded, Rung, read_mail, snapshot_of
 
+MOST_PAYLOADS = 32  # values over 8 KB kept in memory for one hold; what is needed again is loaded again
 SHORT = timedelta(seconds=1)  # a wake-up nearer than this is awaited in memory: parking costs two commits
 SNAPSHOT_AT_PARK = 64  # events since the last snapshot (design section 3)
 SNAPSHOT_IN_FLUSH = 256
@@ -73,6 +74,7 @@ class Hold:
         self.in_flight: list[Event] = []
         self.draining = False  # to be given back as soon as it is quiet, unless it can be parked
         self.outdated = False  # it has mail of a newer release: to be given back as soon as it is quiet
+        self.closed = False  # over: late answers change nothing any more
         self.broken = False  # reloaded to fail, since PostgreSQL refused what it wanted to write
         self._desk = desk
         self._commands: deque[Command] = deque()
@@ -90,13 +92,19 @@ class Hold:
 
     # -- deciding
 
+    def open(self) -> None:
+        """Begin: go on from the state that was loaded, and be awake for what is due soon."""
+        self.act(Opened())
+        self._set_alarm()
+
     def act(self, command: Command) -> None:
         """Decide a command, in the order they come; the events wait for the next flush."""
-        self._commands.append(command)
-        self._pump()
+        if not self.closed:
+            self._commands.append(command)
+            self._pump()
 
     def receive(self, rung: Rung) -> None:
-        """Take in mail and the bell value read with it. Raises msgspec.ValidationError for a newer kind of order."""
+        """Take in mail and the bell value read with it. Raises NewerOrder for a kind this release does not know."""
         self.bell = max(self.bell, rung.bell)
         self._desk.dirty(self)
         for id_, order in rung.mail:
@@ -110,8 +118,11 @@ class Hold:
     def fetched(self, n: int, value: Any) -> None:
         """Take in a value over 8 KB that `decide` asked for."""
         self.payloads[n] = value
+        while len(self.payloads) > MOST_PAYLOADS:
+            del self.payloads[next(iter(self.payloads))]
         self._fetching = False
         self._pump()
+        self._set_alarm()
         self._desk.dirty(self)
 
     def _pump(self) -> None:
@@ -133,7 +144,10 @@ class Hold:
             raise
         except Exception as error:  # noqa: BLE001  a bug of ours: this process fails, its neighbours go on
             self._desk.trouble(self, "decide", error)
-            return decide(self.plan, self.state, Broken(_bug(error)), inputs)
+            bug = _bug(error)
+            mail = command.id if isinstance(command, Mail) else None
+            instead = Broken(bug) if mail is None else Mail(mail, Unreadable(why=bug.message))
+            return decide(self.plan, self.state, instead, inputs)
 
     def _apply(self, decision: Decision) -> None:
         if not decision.events:
@@ -159,8 +173,8 @@ class Hold:
         return activity is not None and activity.status is ActivityStatus.RUNNING and activity.attempt == attempt
 
     def _set_alarm(self) -> None:
-        """Keep one wake-up, at the state's next due time."""
-        due = next_due(self.state)
+        """Keep one wake-up, at the state's next due time; none while a value is awaited, it could not be acted on."""
+        due = None if self.closed or self._fetching else next_due(self.state)
         if self._alarm is not None:
             if self._alarm[0] == due:
                 return
@@ -173,8 +187,9 @@ class Hold:
 
     def woken(self) -> None:
         """Time has passed (or the clock was moved): decide what is due."""
-        self.act(Woken())
-        self._set_alarm()
+        if not self._fetching:
+            self.act(Woken())
+            self._set_alarm()
 
     @property
     def leaving(self) -> bool:
@@ -326,6 +341,7 @@ class Hold:
 
     def close(self) -> None:
         """End the hold: stop whatever still runs for it."""
+        self.closed = True
         if self._alarm is not None:
             self._alarm[1].cancel()
         for _, task in self.effects.values():

@@ -7,6 +7,7 @@ it is set aside in quarantine, for an operator to see).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +20,12 @@ from engine.core.definition import parse_definition
 from engine.core.events import NewerEvent
 from engine.core.model import State
 from engine.db import Link
-from engine.errors import StepwellError
+from engine.errors import InvalidDefinition
 from engine.observe import Observer, Trouble, WorkerChanged
 from engine.queue import Claimed, Loaded
 
-UNREADABLE = (ValueError, LookupError, TypeError, msgspec.MsgspecError, StepwellError, InvalidExpression)
+UNREADABLE = (ValueError, LookupError, TypeError, msgspec.MsgspecError, InvalidExpression)
+MOST_PLANS = 1000  # compiled definitions kept
 Begin = Callable[[Claimed, Loaded, State, Plan], None]
 
 
@@ -44,6 +46,7 @@ class Opener:
         suspects = []
         for row in await queue.load(self._link, self._me, list(by_id), alone=False):
             claim = by_id.pop(row[0])
+            await asyncio.sleep(0)  # one process's long decision must not keep the heartbeat from its turn
             if queue.is_suspect(row):
                 suspects.append(claim)
             else:
@@ -66,7 +69,7 @@ class Opener:
         except queue.OutdatedSnapshot:
             history = await queue.whole_history(self._link, claimed.process_id)
             return await self._open_row(claimed, queue.without_snapshot(row, history))
-        except NewerEvent as error:
+        except (NewerEvent, InvalidDefinition) as error:  # what a release published, it can read: a newer one did
             await self._give_back(claimed, str(error))
             return False
         except UNREADABLE as error:
@@ -82,6 +85,8 @@ class Opener:
             document = await queue.definition(self._link, definition_id, version)
             plan = compile_definition(parse_definition(document, published=True))
             self._plans[definition_id, version] = plan
+            if len(self._plans) > MOST_PLANS:
+                del self._plans[next(iter(self._plans))]
         return plan
 
     async def _give_back(self, claimed: Claimed, why: str) -> None:

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 import msgspec
 import psycopg
 from msgspec import Struct
 
 import sql
-from engine.core.commands import Mail, Orders
+from engine.core.commands import Mail, Orders, Unreadable
 from engine.core.events import Event, decode_body
 from engine.core.evolve import evolve
 from engine.core.model import State
 from engine.db import Link
 
+T = TypeVar("T")
+DEADLOCK = "40P01"
+KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(Orders))
 ALONE_FROM = 2  # losses from which a process is loaded alone; the same number stands in stepwell.load
 SNAPSHOT_FORMAT = 1  # raise it when State changes its meaning: older snapshots are then ignored and history folded anew
 
@@ -36,16 +40,28 @@ class Claimed(Struct, frozen=True, array_like=True):
     process_id: int
     tenant_id: int
     environment_id: int
-    priority: int
-    lane: int
+
+
+class Ring(Struct, frozen=True, array_like=True):
+    """A held process somebody rang for, or (where rings may be unclaimed) one with mail."""
+
+    process_id: int
+    bell: int
+    mail: bool
 
 
 class Rung(Struct, frozen=True, array_like=True):
-    """A held process somebody rang for, with all its mail."""
+    """Bell and mail of a held process, read together."""
 
     process_id: int
     bell: int
     mail: tuple[tuple[int, msgspec.Raw], ...]
+
+
+class Kind(Struct, frozen=True):
+    """What can be read of any mail."""
+
+    kind: str
 
 
 class Tick(Struct, frozen=True):
@@ -53,10 +69,8 @@ class Tick(Struct, frozen=True):
 
     alive: bool
     now: datetime | None = None
-    matched: int = 0
-    fired: int = 0
     claimed: tuple[Claimed, ...] = ()
-    rung: tuple[Rung, ...] = ()
+    rung: tuple[Ring, ...] = ()
     more: bool = False
 
 
@@ -90,12 +104,23 @@ _looked = msgspec.json.Decoder(list[tuple[int, int, msgspec.Raw]])
 _snapshot = msgspec.json.Decoder(Snapshot)
 _state = msgspec.json.Decoder(State)
 _order = msgspec.json.Decoder(Orders)
+_kind = msgspec.json.Decoder(Kind)
 _parked = msgspec.json.Decoder(dict[str, list[int]])
 
 
+class NewerOrder(Exception):
+    """The mail is of a kind this release does not know: a newer one must read it."""
+
+
 def read_mail(id_: int, order: msgspec.Raw) -> Mail:
-    """Return one mail. Raises msgspec.ValidationError for an order this release does not know."""
-    return Mail(id_, _order.decode(order))
+    """Return one mail. Raises NewerOrder; what is of a known kind and cannot be read is to be rejected."""
+    try:
+        return Mail(id_, _order.decode(order))
+    except msgspec.MsgspecError as error:
+        kind = _kind.decode(order).kind
+        if kind not in KINDS:
+            raise NewerOrder(f"an order of kind {kind!r}") from None
+        return Mail(id_, Unreadable(why=str(error)))
 
 
 async def register(link: Link, release: str, *, lock: bool) -> tuple[int, datetime]:
@@ -110,17 +135,27 @@ async def register(link: Link, release: str, *, lock: bool) -> tuple[int, dateti
 
 async def tick(link: Link, me: int, slots: int) -> Tick:
     """Beat, match, fire, claim up to `slots`, sweep, read rung leases. Raises Fenced."""
-    row = await link.only(sql.query("worker.tick"), {"me": me, "slots": slots})
+    row = await again(lambda: link.only(sql.query("worker.tick"), {"me": me, "slots": slots}))
     answer = _tick.decode(row[0])
     if not answer.alive:
         raise Fenced
     return answer
 
 
+async def again(work: Callable[[], Awaitable[T]]) -> T:
+    """Do it; a deadlock's victim tries once more (lock order makes one a bug, but not a reason to drop anything)."""
+    try:
+        return await work()
+    except psycopg.Error as error:
+        if error.sqlstate != DEADLOCK:
+            raise
+        return await work()
+
+
 async def flush(link: Link, me: int, document: bytes) -> frozenset[int]:
     """Write one document; return the processes that are parked now. Raises Fenced, psycopg.Error."""
     try:
-        row = await link.only(sql.query("worker.flush"), {"me": me, "doc": document.decode()})
+        row = await again(lambda: link.only(sql.query("worker.flush"), {"me": me, "doc": document.decode()}))
     except psycopg.Error as error:
         if error.sqlstate == "SW001":
             raise Fenced from error
@@ -182,10 +217,10 @@ async def quarantine(link: Link, me: int, process_id: int) -> None:
     await link.do(sql.query("worker.quarantine"), {"me": me, "id": process_id})
 
 
-async def inbox(link: Link, me: int, process_id: int) -> Rung | None:
-    """Return bell and mail of one held process, None when the lease is not ours."""
-    row = await link.one(sql.query("worker.inbox"), {"me": me, "id": process_id})
-    return None if row is None else Rung(process_id, row[0], _mail.decode(row[1]))
+async def inbox(link: Link, me: int, ids: list[int]) -> list[Rung]:
+    """Return bell and mail of held processes, read together; none for a lease that is not ours."""
+    rows = await link.all(sql.query("worker.inbox"), {"me": me, "ids": ids})
+    return [Rung(id_, bell, _mail.decode(mail)) for id_, bell, mail in rows]
 
 
 async def look_for_signals(link: Link, me: int, waits: list[dict[str, Any]]) -> list[tuple[int, int, msgspec.Raw]]:

@@ -12,9 +12,8 @@ import msgspec
 import sql
 from engine.db import Link
 
-LOCK_SILENCE = (
-    2.0  # seconds; with the lock gone the process is gone, and only a row just registered could still lack it
-)
+STALL = 3.0  # seconds between two judgements, meant to be one apart, after which the watch begins anew
+LOCK_SILENCE = 2.0  # seconds; with the lock gone the process is gone, but a row just registered may still lack it
 
 _buried = msgspec.json.Decoder(tuple[list[int], int])
 
@@ -25,10 +24,14 @@ class Watch:
     def __init__(self, limit_seconds: float, *, probe_locks: bool) -> None:
         self._limit = limit_seconds
         self._probe = probe_locks
+        self._judged = 0.0
         self._seen: dict[int, tuple[int, float]] = {}  # worker → beat, monotonic time it was first seen with it
 
     def judge(self, rows: list[tuple[int, int, bool]], now: float) -> list[int]:
         """Return the ids that are dead, given (id, beat, lock held) of every worker row and the monotonic time."""
+        if now - self._judged > STALL:
+            self._seen = {}  # we, or the server, stood still: what looks like silence may be ours
+        self._judged = now
         seen = {}
         dead = []
         for id_, beat, locked in rows:

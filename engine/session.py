@@ -15,12 +15,13 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from engine import flush, queue, rescue
 from engine.config import Settings
-from engine.core.commands import Broken, Opened, Reported
+from engine.core.commands import Broken, Reported
 from engine.core.compile import Plan
 from engine.core.model import Activity, Category, Failure, State
 from engine.db import Link
@@ -28,7 +29,7 @@ from engine.effects import Effects
 from engine.hold import Hold
 from engine.observe import ActivityBegan, FlushFailed, Observer, Rescued, Trouble, WorkerChanged
 from engine.opening import Opener
-from engine.queue import Claimed, Loaded, Rung
+from engine.queue import Claimed, Loaded, Ring, Rung
 from engine.report import ended, progress
 
 TICK_SECONDS = 0.25
@@ -59,7 +60,8 @@ class Session:
         self._group: asyncio.TaskGroup
         self._clock = (now, time.monotonic())
         self._fence_at = time.monotonic()
-        self._late: list[tuple[Hold, Activity]] = []  # effects that wait for a younger fence
+        self._confirmed = asyncio.Event()
+        self._unopened = 0  # claimed, not yet opened
 
     # -- life
 
@@ -106,9 +108,10 @@ class Session:
         return random.random()  # noqa: S311  spreads retries; guessing it gains nobody anything
 
     def dirty(self, hold: Hold) -> None:
-        """Put the hold before the flusher."""
-        self._dirty[hold.id] = hold
-        self._work.set()
+        """Put the hold before the flusher, unless it is over."""
+        if self.holds.get(hold.id) is hold:
+            self._dirty[hold.id] = hold
+            self._work.set()
 
     def wake_at(self, due: datetime, wake: Callable[[], None]) -> asyncio.TimerHandle:
         """Call `wake` when the database's time reaches `due`."""
@@ -120,13 +123,16 @@ class Session:
         self._group.create_task(self._fetch(hold, n))
 
     async def _fetch(self, hold: Hold, n: int) -> None:
-        await self.payload(hold, n)
-        hold.fetched(n, hold.payloads[n])
+        try:
+            value = await self.payload(hold, n)
+        except LookupError as error:
+            await self._break(hold, error)
+        else:
+            hold.fetched(n, value)
 
-    async def payload(self, hold: Hold, n: int) -> None:
-        """Load one value over 8 KB."""
-        if n not in hold.payloads:
-            hold.payloads[n] = await queue.payload(self._link, hold.id, n)
+    async def payload(self, hold: Hold, n: int) -> Any:
+        """Return a value over 8 KB. Raises LookupError where there is none."""
+        return hold.payloads[n] if n in hold.payloads else await queue.payload(self._link, hold.id, n)
 
     def trouble(self, hold: Hold, where: str, error: Exception) -> None:
         """Report an error that is ours."""
@@ -138,41 +144,60 @@ class Session:
     async def _tick_loop(self) -> None:
         while not (self._draining and self._drained()):
             self._hurry.clear()
-            slots = self._settings.worker_slots - len(self.holds) if self._taking else 0
+            slots = self._free_slots() if self._taking else 0
             sent = time.monotonic()
             tick = await queue.tick(self._link, self.me, slots)
             self._confirm_fence(sent, tick.now)
             self._more = tick.more and bool(slots)
-            for rung in tick.rung:
-                self._receive(rung)
             if tick.claimed:
-                await self._open(list(tick.claimed))
-            if not (self._more and len(self.holds) < self._settings.worker_slots):
+                self._unopened += len(tick.claimed)
+                self._group.create_task(self._open(list(tick.claimed)))
+            await self._read_mail([ring.process_id for ring in tick.rung if self._is_news(ring)])
+            if not (self._more and self._free_slots() > 0):
                 await _wait(self._hurry, TICK_SECONDS)
 
+    def _free_slots(self) -> int:
+        return self._settings.worker_slots - len(self.holds) - self._unopened
+
     def _drained(self) -> bool:
-        return not self.holds or (self._stop_at is not None and time.monotonic() > self._stop_at)
+        late = self._stop_at is not None and time.monotonic() > self._stop_at
+        return late or not (self.holds or self._unopened)
 
     def _confirm_fence(self, sent: float, now: datetime | None) -> None:
         """Note that a statement begun at `sent` found our worker row: effects may start, and the clock is known."""
         self._fence_at = sent
+        self._confirmed.set()
         if now is not None:
             jumped = abs(now - self.now()) > JUMP
             self._clock = (now, time.monotonic())
             if jumped:
                 for hold in list(self.holds.values()):
                     hold.woken()
-        late, self._late = self._late, []
-        for hold, activity in late:
-            self._start(hold, activity)
 
-    def _receive(self, rung: Rung) -> None:
-        hold = self.holds.get(rung.process_id)
-        if hold is None:
+    async def _fresh_fence(self) -> None:
+        """Return once the fence was confirmed lately: who was stopped for a while learns first whether he is gone."""
+        while time.monotonic() - self._fence_at > self._settings.silence_limit_seconds / 3:
+            self._confirmed.clear()
+            await self._confirmed.wait()
+
+    def _is_news(self, ring: Ring) -> bool:
+        hold = self.holds.get(ring.process_id)
+        return hold is not None and (ring.bell > hold.bell or ring.mail)
+
+    async def _read_mail(self, ids: list[int]) -> None:
+        """Read bell and mail of held processes, for those holds that are still the same when the answer comes."""
+        if not ids:
             return
+        asked = {id_: self.holds.get(id_) for id_ in ids}
+        for rung in await queue.inbox(self._link, self.me, ids):
+            hold = self.holds.get(rung.process_id)
+            if hold is not None and hold is asked[rung.process_id]:
+                self._receive(hold, rung)
+
+    def _receive(self, hold: Hold, rung: Rung) -> None:
         try:
             hold.receive(rung)
-        except msgspec.ValidationError as error:
+        except queue.NewerOrder as error:
             self._newer(hold, str(error))
 
     def _newer(self, hold: Hold, why: str) -> None:
@@ -187,15 +212,23 @@ class Session:
     # -- opening holds
 
     async def _open(self, claimed: list[Claimed]) -> None:
-        if not await self._opener.open(claimed):
-            self._taking = False
+        """Open what was claimed, beside the tick: a heartbeat must not wait for five hundred decisions."""
+        try:
+            if not await self._opener.open(claimed):
+                self._taking = False
+        finally:
+            self._unopened -= len(claimed)
+            self._hurry.set()
 
     def _begin(self, claimed: Claimed, loaded: Loaded, state: State, plan: Plan) -> None:
         hold = Hold(self, claimed, loaded, state, plan)
         hold.draining = self._draining
+        old = self.holds.pop(hold.id, None)
+        if old is not None:
+            old.close()
         self.holds[hold.id] = hold
-        hold.act(Opened())
-        self._receive(Rung(hold.id, loaded.bell, loaded.mail))
+        hold.open()
+        self._receive(hold, Rung(hold.id, loaded.bell, loaded.mail))
         self.dirty(hold)
 
     # -- flush
@@ -208,43 +241,42 @@ class Session:
 
     async def _flush_once(self) -> list[Hold]:
         """Write what is dirty, once; return the holds that now want to look for kept signals."""
-        holds, slips = self._take()
-        if slips:
+        taken = self._take()
+        batch = [(hold, slip) for hold, slip in taken if slip is not None]
+        if batch:
             sent = time.monotonic()
-            parked, refused = await flush.send(self._link, self.me, slips)
+            parked, refused = await flush.send(self._link, self.me, [slip for _, slip in batch])
             self._confirm_fence(sent, None)
             bad = {r.slip.process_id: r for r in refused}
-            for slip in slips:
+            # First all that needs no waiting: while one waits, others may be claimed anew under the same process id.
+            written = [(hold, slip) for hold, slip in batch if slip.process_id not in bad]
+            rung = [self._written(hold, slip, slip.process_id in parked) for hold, slip in written]
+            await self._read_mail([id_ for id_ in rung if id_ is not None])
+            for hold, slip in batch:
                 if slip.process_id in bad:
-                    await self._recover(bad[slip.process_id])
-                else:
-                    await self._written(slip, slip.process_id in parked)
-        return [hold for hold in holds if hold.id in self.holds and hold.wants_look()]
+                    await self._recover(hold, bad[slip.process_id])
+        return [hold for hold, _ in taken if self.holds.get(hold.id) is hold and hold.wants_look()]
 
-    def _take(self) -> tuple[list[Hold], list[flush.Slip]]:
+    def _take(self) -> list[tuple[Hold, flush.Slip | None]]:
         """Collect slips up to the cap; a suspect's slip travels alone."""
-        holds: list[Hold] = []
-        slips: list[flush.Slip] = []
+        taken: list[tuple[Hold, flush.Slip | None]] = []
         rows = size = 0
         while self._dirty and rows < flush.MOST_EVENTS and size < flush.MOST_BYTES:
             id_, hold = next(iter(self._dirty.items()))
             suspect = hold.losses >= queue.ALONE_FROM
-            if suspect and slips:
+            if suspect and rows:
                 break
             del self._dirty[id_]
-            if self.holds.get(id_) is not hold:
-                continue
-            holds.append(hold)
-            slip = self._slip(hold)
+            slip = self._slip(hold) if self.holds.get(id_) is hold else None
+            taken.append((hold, slip))
             if slip is not None:
-                slips.append(slip)
                 rows += len(slip.events) + 1
                 size += sum(len(e["data"]) for e in slip.events) + sum(map(len, slip.payloads.values()))
             if suspect:
                 break
         if self._dirty:
             self._work.set()
-        return holds, slips
+        return taken
 
     def _slip(self, hold: Hold) -> flush.Slip | None:
         try:
@@ -253,25 +285,24 @@ class Session:
             self._group.create_task(self._break(hold, error))
             return None
 
-    async def _written(self, slip: flush.Slip, parked: bool) -> None:
-        """Go on after a slip became durable: start what it allows, drop what it parked or gave back."""
-        hold = self.holds.get(slip.process_id)
-        if hold is None:
-            return
+    def _written(self, hold: Hold, slip: flush.Slip, parked: bool) -> int | None:
+        """Go on after a slip became durable: start what it allows, drop what it parked or gave back.
+
+        Return the process id if its park was refused: somebody has rung since its mail was read.
+        """
+        if self.holds.get(hold.id) is not hold:
+            return None
         events = hold.in_flight
         started = hold.confirm()
         for observation in progress(hold, events):
             self._observe(observation)
         if parked or slip.give_back:
             self._close(hold)
-        elif slip.park:
-            rung = await queue.inbox(self._link, self.me, hold.id)
-            if rung is not None:
-                self._receive(rung)
+            return None
         for activity in started:
             self._start(hold, activity)
-        if hold.id in self.holds:
-            self.dirty(hold)
+        self.dirty(hold)
+        return hold.id if slip.park else None
 
     def _close(self, hold: Hold) -> None:
         hold.close()
@@ -279,20 +310,18 @@ class Session:
         if (self._more and len(self.holds) <= self._settings.worker_slots * 3 // 4) or self._draining:
             self._hurry.set()
 
-    async def _recover(self, refused: flush.Refused) -> None:
+    async def _recover(self, hold: Hold, refused: flush.Refused) -> None:
         """PostgreSQL refuses what this process wants to write: reload it, and let it fail for that reason."""
-        slip, error = refused.slip, refused.error
-        self._observe(
-            FlushFailed(process=slip.process_id, level="error", processes=1, reason=f"{error.sqlstate} {error}")
-        )
-        hold = self.holds.get(slip.process_id)
-        if hold is not None:
-            await self._break(hold, error, poison=refused.poison)
+        error = refused.error
+        self._observe(FlushFailed(process=hold.id, level="error", processes=1, reason=f"{error.sqlstate} {error}"))
+        await self._break(hold, error, poison=refused.poison)
 
     async def _break(self, hold: Hold, error: Exception, *, poison: bool = True) -> None:
         """Begin anew from what is durable; `poison`: and fail. What is refused a second time is set aside."""
+        if self.holds.get(hold.id) is not hold:
+            return
         hold.close()
-        self.holds.pop(hold.id, None)
+        del self.holds[hold.id]
         if hold.broken:
             await self._opener.set_aside(hold.id, error)
             return
@@ -316,18 +345,15 @@ class Session:
         for hold in holds:
             if self.holds.get(hold.id) is hold:
                 hold.looked()
-                self._receive(Rung(hold.id, hold.bell, tuple(found.get(hold.id, ()))))
+                self._receive(hold, Rung(hold.id, hold.bell, tuple(found.get(hold.id, ()))))
 
     # -- effects
 
     def _start(self, hold: Hold, activity: Activity) -> None:
-        """Start an effect whose decision is durable; with an old fence, only after the next tick confirmed us."""
+        """Start an effect whose decision is durable."""
         path, attempt = activity.path, activity.attempt
         held = self.holds.get(hold.id) is hold and not hold.leaving
         if not held or not hold.wants(path, attempt) or path in hold.effects:
-            return
-        if time.monotonic() - self._fence_at > self._settings.silence_limit_seconds / 3:
-            self._late.append((hold, activity))
             return
         kind = hold.plan.steps[path].type
         self._observe(ActivityBegan(process=hold.id, path=path, attempt=attempt, kind=kind))
@@ -336,12 +362,11 @@ class Session:
 
     async def _effect(self, hold: Hold, activity: Activity, kind: str) -> None:
         begun = time.monotonic()
-        outcome = await self._effects.run(hold, activity, self.now(), self.payload)
+        outcome = await self._effects.run(hold, activity, self.now(), self.payload, self._fresh_fence)
         self._observe(ended(hold, activity, kind, outcome, time.monotonic() - begun))
         hold.effects.pop(activity.path, None)
-        if self.holds.get(hold.id) is hold:
-            hold.act(Reported(activity.path, activity.attempt, outcome))
-            self.dirty(hold)
+        hold.act(Reported(activity.path, activity.attempt, outcome))
+        self.dirty(hold)
 
     # -- rescue
 

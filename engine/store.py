@@ -12,7 +12,7 @@ turns it into one of ours with `engine.db.translate`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -278,7 +278,7 @@ def _filter(scope: Scope, wanted: ProcessFilter) -> dict[str, Any]:
 
 def _first_id(moment: datetime, margin: timedelta) -> int:
     """Return the smallest id of a moment moved by `margin`, as stepwell.first_id does."""
-    seconds = moment.astimezone(UTC).timestamp() + margin.total_seconds()
+    seconds = moment.timestamp() + margin.total_seconds()  # not by way of UTC, whose years end where others go on
     return min(max(int(seconds * 1000) << 20, 0), _MAX_BIGINT)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 import traceback
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -25,7 +26,9 @@ from engine.observe import Observer, Rescued, Trouble, WorkerChanged
 from engine.session import Session
 
 UPKEEP_SECONDS = 60.0
-RECONNECT_SECONDS = (0.1, 2.0)  # first and longest pause between attempts
+EXPIRE_PORTION = 1000  # rows of one kind; the same number stands in worker.expire
+RECONNECT_SECONDS = (0.1, 5.0)  # first and longest pause between attempts
+SOUND_SECONDS = 10.0  # a session that lasted longer was sound: the next pause is the first again
 
 
 async def run_worker(settings: Settings, observe: Observer, stop: asyncio.Event) -> None:
@@ -57,11 +60,11 @@ class Worker:
         """Open sessions until stopped."""
         pauses = _pauses()
         while not stop.is_set():
+            begun = time.monotonic()
             link = Link(self._url, "worker")
             try:
                 await link.open()
                 await self._session(link, stop)
-                pauses = _pauses()
             except* (LinkLost, psycopg.OperationalError) as lost:
                 self._tell("connection_lost", str(lost.exceptions[0]))
             except* queue.Fenced:
@@ -69,6 +72,8 @@ class Worker:
             except* Exception as trouble:  # noqa: BLE001  whatever it was, a worker comes back
                 self._tell_trouble(trouble)
             await link.close()
+            if time.monotonic() - begun > SOUND_SECONDS:
+                pauses = _pauses()
             if not stop.is_set():
                 await asyncio.sleep(next(pauses))
 
@@ -118,9 +123,22 @@ async def _upkeep(url: str, observe: Observer) -> None:
         link = Link(url, "upkeep")
         try:
             await link.open()
-            await link.one(sql.query("worker.ensure_partitions"), {})
-            await link.do(sql.query("worker.expire"), {})
-        except (LinkLost, psycopg.Error) as error:
+            for work in (_make_partitions, _expire):
+                try:
+                    await work(link)
+                except psycopg.Error as error:
+                    observe(Trouble(level="error", where="upkeep", message=str(error)))
+        except LinkLost as error:
             observe(Trouble(level="error", where="upkeep", message=str(error)))
         await link.close()
         await asyncio.sleep(UPKEEP_SECONDS)
+
+
+async def _make_partitions(link: Link) -> None:
+    await link.one(sql.query("worker.ensure_partitions"), {})
+
+
+async def _expire(link: Link) -> None:
+    """Delete what expired, in portions, until nothing is left."""
+    while (await link.only(sql.query("worker.expire"), {}))[0] >= EXPIRE_PORTION:
+        pass

@@ -36,8 +36,9 @@ CREATE FUNCTION stepwell.cancel_process(process text, by text DEFAULT NULL::text
     SET search_path TO 'stepwell', 'pg_temp'
     AS $$
 begin
+  perform check_who(by, reason);
   return post_mail(own_process(process), jsonb_strip_nulls(jsonb_build_object(
-    'kind', 'cancel', 'by', coalesce(by, session_user::text), 'reason', reason)));
+    'kind', 'cancel', 'by', signed(by), 'reason', reason)));
 end
 $$;
 
@@ -105,7 +106,7 @@ $$;
 
 ALTER FUNCTION stepwell.check_who(by text, reason text) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.claim(me bigint, slots integer) RETURNS TABLE(process_id bigint, tenant_id integer, environment_id integer, priority integer, lane integer, jobs integer)
+CREATE FUNCTION stepwell.claim(me bigint, slots integer) RETURNS TABLE(process_id bigint, tenant_id integer, environment_id integer, jobs integer)
     LANGUAGE sql
     AS $$
   with me as materialized (
@@ -134,9 +135,9 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer) RETURNS TABLE(process_i
     group by g.process_id
     order by g.process_id
     on conflict (process_id) do update set bell = l.bell + 1
-    returning l.process_id, l.tenant_id, l.environment_id, l.priority, l.lane, l.bell
+    returning l.process_id, l.tenant_id, l.environment_id, l.bell
   )
-  select h.process_id, h.tenant_id, h.environment_id, h.priority, h.lane, (select count(*)::integer from gone)
+  select h.process_id, h.tenant_id, h.environment_id, (select count(*)::integer from gone)
   from held h
   where h.bell = 0
 $$;
@@ -150,10 +151,10 @@ CREATE FUNCTION stepwell.complete_task(task text, by text, data jsonb DEFAULT '{
 declare
   named record := own_task(task);
 begin
-  perform check_text(coalesce(by, ''), 200, '/by');
+  perform check_who(coalesce(by, ''), reason);
   perform check_value(coalesce(data, 'null'), '/data');
   return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
-    'kind', 'complete_task', 'path', named.path, 'run', named.run, 'by', by, 'reason', reason))
+    'kind', 'complete_task', 'path', named.path, 'run', named.run, 'by', signed(by), 'reason', reason))
     || jsonb_build_object('data', data));
 end
 $$;
@@ -190,6 +191,7 @@ CREATE FUNCTION stepwell.ensure_partitions(ahead integer DEFAULT 3) RETURNS inte
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
     SET lock_timeout TO '2s'
+    SET "TimeZone" TO 'UTC'
     AS $$
 declare
   parent text;
@@ -200,16 +202,18 @@ declare
   child  text;
   made   integer := 0;
 begin
-  if not pg_try_advisory_xact_lock(hashtext('stepwell.ensure_partitions')) then
+  -- One at a time; a row that only the owner can lock, since anybody could take an advisory lock.
+  perform from installation where one for update skip locked;
+  if not found then
     return 0;
   end if;
   foreach parent in array array['process', 'history', 'payload'] loop
     key := case parent when 'process' then 'id' else 'process_id' end;
     for step in 0 .. ahead loop
-      month := date_trunc('month', clock_timestamp() at time zone 'UTC') at time zone 'UTC' + make_interval(months => step);
+      month := date_trunc('month', clock_timestamp()) + make_interval(months => step);
       low := first_id(month);
-      high := first_id((month at time zone 'UTC' + interval '1 month') at time zone 'UTC');
-      child := format('%s_%s', parent, to_char(month at time zone 'UTC', 'YYYY_MM'));
+      high := first_id(month + interval '1 month');
+      child := format('%s_%s', parent, to_char(month, 'YYYY_MM'));
       continue when to_regclass('stepwell.' || child) is not null;
       execute format('create table stepwell.%I (like stepwell.%I including defaults including constraints including indexes)',
                      child, parent);
@@ -375,7 +379,7 @@ begin
       returning id, tenant_id, environment_id
     )
     insert into stepwell.signal_job (id, signal_id, tenant_id, environment_id)
-    select stepwell.new_id(), id, tenant_id, environment_id from kept;
+    select id, id, tenant_id, environment_id from kept;
   end if;
 
   if doc ? 'untasks' then
@@ -433,33 +437,33 @@ begin
         = (l.tenant_id, l.environment_id, e.definition_id, e.business_key, e.process_id);
   end if;
 
+  -- All leases this flush gives up are locked once, in one order: two ordered passes could wait in a circle with a claim.
+  if doc ? 'give_backs' or doc ? 'parks' then
+    perform from stepwell.lease l
+    where l.worker_id = me
+      and l.process_id in (
+        select (row ->> 'process_id')::bigint
+        from jsonb_array_elements(coalesce(doc -> 'give_backs', '[]') || coalesce(doc -> 'parks', '[]')) as row)
+    order by l.process_id
+    for update;
+  end if;
   if doc ? 'give_backs' then
-    with mine as materialized (
-      select l.process_id
-      from stepwell.lease l
-      join jsonb_to_recordset(doc -> 'give_backs') as g(process_id bigint) using (process_id)
-      where l.worker_id = me
-      order by l.process_id
-      for update of l
-    ),
-    gone as (
-      delete from stepwell.lease l using mine m where l.process_id = m.process_id
+    with gone as (
+      delete from stepwell.lease l
+      using jsonb_to_recordset(doc -> 'give_backs') as g(process_id bigint)
+      where l.process_id = g.process_id
+        and l.worker_id = me
       returning l.*
     )
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
     select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from gone;
   end if;
   if doc ? 'parks' then
-    with mine as materialized (
-      select l.process_id
-      from stepwell.lease l
-      join jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, bell integer) using (process_id, bell)
-      where l.worker_id = me
-      order by l.process_id
-      for update of l
-    ),
-    gone as (
-      delete from stepwell.lease l using mine m where l.process_id = m.process_id
+    with gone as (
+      delete from stepwell.lease l
+      using jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, bell integer)
+      where (l.process_id, l.bell) = (p.process_id, p.bell)
+        and l.worker_id = me
       returning l.process_id
     ),
     forgiven as (
@@ -500,59 +504,69 @@ $$;
 ALTER FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) RETURNS jsonb
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
-  with me as materialized (
-    select w.id from stepwell.worker w where w.id = look_for_signals.me for key share
-  ),
-  wanted as (
-    select w.* from me, jsonb_to_recordset(waits) as w(
+declare
+  wanted record;
+  kept       stepwell.signal;
+  mailed     bigint;
+  candidates bigint[];
+  found_mail jsonb := '[]';
+begin
+  perform from stepwell.worker w where w.id = me for key share;
+  if not found then
+    return found_mail;
+  end if;
+
+  -- Only signals that were matched: one still to be matched belongs to every wait open then, ours among them, since its
+  -- match begins after us. Whether it is still to be matched is known only with its job's row locked: a match in flight
+  -- may have begun before our wait was there. Same lock order as match_signals: jobs by id, then signals by id.
+  select array_agg(s.id) into candidates
+  from stepwell.signal s
+  where (s.tenant_id, s.environment_id, s.name, s.correlation) in (
+      select tenant_id, environment_id, name, correlation
+      from jsonb_to_recordset(waits) as w(tenant_id integer, environment_id integer, name text, correlation text));
+  if candidates is null then
+    return found_mail;
+  end if;
+  perform from stepwell.signal_job j where j.id = any(candidates) order by j.id for update;
+  perform from stepwell.signal s where s.id = any(candidates) order by s.id for update;
+
+  for wanted in
+    select w.*
+    from jsonb_to_recordset(waits) as w(
       process_id bigint, tenant_id integer, environment_id integer, name text, correlation text)
     join stepwell.lease l using (process_id, tenant_id, environment_id)
-    where l.worker_id = me.id
-  ),
-  kept as materialized (
-    select s.*
-    from stepwell.signal s
-    where (s.tenant_id, s.environment_id, s.name, s.correlation) in (
-        select tenant_id, environment_id, name, correlation from wanted)
-      and s.correlation <> ''
-      and s.expires_at > stepwell.now()
-    order by s.id
-    for update
-  ),
-  given as (
-    insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
-    select distinct on (oldest.id) oldest.id, w.process_id, w.tenant_id, w.environment_id, oldest.expires_at
-    from wanted w,
-    lateral (
-      -- One signal a wait: a second one would find the wait closed and be spent for nothing.
-      select k.id, k.expires_at
-      from kept k
-      where (k.tenant_id, k.environment_id, k.name, k.correlation)
-          = (w.tenant_id, w.environment_id, w.name, w.correlation)
+    where l.worker_id = me
+    order by w.process_id
+  loop
+    delete from stepwell.signal s
+    where s.id = (
+      select k.id
+      from stepwell.signal k
+      where k.id = any(candidates)
+        and (k.tenant_id, k.environment_id, k.name, k.correlation)
+          = (wanted.tenant_id, wanted.environment_id, wanted.name, wanted.correlation)
+        and k.correlation <> ''
+        and k.expires_at > stepwell.now()
+        and not exists (select from stepwell.signal_job j where j.id = k.id)
         and not exists (
-          select from stepwell.signal_delivery d where d.signal_id = k.id and d.process_id = w.process_id)
+          select from stepwell.signal_delivery d where d.signal_id = k.id and d.process_id = wanted.process_id)
       order by k.id
-      limit 1
-    ) as oldest
-    order by oldest.id, w.process_id
-    on conflict do nothing
-    returning signal_id, process_id
-  ),
-  spent as (
-    delete from stepwell.signal s using given g where s.id = g.signal_id
-  ),
-  mail as (
+      limit 1)
+    returning s.* into kept;
+    continue when not found;
+    insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
+    values (kept.id, wanted.process_id, kept.tenant_id, kept.environment_id, kept.expires_at);
     insert into stepwell.inbox (process_id, id, tenant_id, environment_id, command)
-    select g.process_id, stepwell.new_id(), k.tenant_id, k.environment_id, k.command
-    from given g
-    join kept k on k.id = g.signal_id
-    returning process_id, id, command
-  )
-  select coalesce(jsonb_agg(jsonb_build_array(process_id, id, command) order by id), '[]') from mail
+    values (wanted.process_id, stepwell.new_id(), kept.tenant_id, kept.environment_id, kept.command)
+    returning id into mailed;
+    found_mail := found_mail || jsonb_build_array(jsonb_build_array(wanted.process_id, mailed, kept.command));
+  end loop;
+  return found_mail;
+end
 $$;
 
 ALTER FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) OWNER TO stepwell_owner;
@@ -770,7 +784,6 @@ CREATE FUNCTION stepwell.post_mail(target stepwell.process, command jsonb) RETUR
 declare
   mail_id bigint := new_id();
 begin
-  perform check_who(command ->> 'by', command ->> 'reason');
   insert into inbox (process_id, id, tenant_id, environment_id, command)
   values (target.id, mail_id, target.tenant_id, target.environment_id, command);
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
@@ -837,9 +850,9 @@ CREATE FUNCTION stepwell.reject_task(task text, by text, reason text DEFAULT NUL
 declare
   named record := own_task(task);
 begin
-  perform check_text(coalesce(by, ''), 200, '/by');
+  perform check_who(coalesce(by, ''), reason);
   return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
-    'kind', 'reject_task', 'path', named.path, 'run', named.run, 'by', by, 'reason', reason)));
+    'kind', 'reject_task', 'path', named.path, 'run', named.run, 'by', signed(by), 'reason', reason)));
 end
 $$;
 
@@ -851,7 +864,8 @@ CREATE FUNCTION stepwell.rescue(dead bigint[], others boolean) RETURNS jsonb
     SET jit TO 'off'
     AS $$
 declare
-  gone bigint[];
+  gone      bigint[];
+  freed_own integer := 0;
 begin
   if others then
     with victim as (
@@ -863,10 +877,21 @@ begin
     )
     select array_agg(id) into gone from buried;
   else
+    -- Our own end or our own lost connection is no process's fault: nothing is counted.
     delete from stepwell.worker where id = any(dead);
     gone := dead;
+    with left_over as materialized (
+      select l.process_id from stepwell.lease l where l.worker_id = any(dead) order by l.process_id for update
+    ),
+    freed as (
+      delete from stepwell.lease l using left_over o where l.process_id = o.process_id
+      returning l.*
+    )
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
+    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from freed;
+    get diagnostics freed_own = row_count;
   end if;
-  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), stepwell.sweep());
+  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), freed_own + stepwell.sweep());
 end
 $$;
 
@@ -880,11 +905,17 @@ CREATE FUNCTION stepwell.retry_process(process text, by text DEFAULT NULL::text,
 declare
   target process := own_process(process);
 begin
-  if target.status = 'FAILED' and target.business_key is not null then
+  perform check_who(by, reason);
+  if target.business_key is not null then
+    if target.status <> 'FAILED' then
+      -- Without this its key would be gone by the time the order is read: it is given up when the process fails.
+      raise exception 'only a failed process is retried; this one is %', target.status
+        using errcode = 'SW409', hint = 'Wait for its end, or leave it be.';
+    end if;
     perform take_business_key(target.tenant_id, target.environment_id, target.definition_id, target.business_key, target.id);
   end if;
   return post_mail(target, jsonb_strip_nulls(jsonb_build_object(
-    'kind', 'retry', 'by', coalesce(by, session_user::text), 'reason', reason)));
+    'kind', 'retry', 'by', signed(by), 'reason', reason)));
 end
 $$;
 
@@ -946,7 +977,7 @@ begin
   values (signal_id, mine.tenant_id, mine.environment_id, name, coalesce(correlation_key, ''),
           jsonb_strip_nulls(jsonb_build_object(
             'kind', 'signal', 'signal_id', signal_id, 'name', name, 'correlation', correlation_key,
-            'by', coalesce(by, session_user::text), 'sent_at', moment)) || jsonb_build_object('data', data),
+            'by', signed(by))) || jsonb_build_object('data', data),
           moment + make_interval(secs => ttl_seconds));
   insert into signal_job (id, signal_id, tenant_id, environment_id)
   values (signal_id, signal_id, mine.tenant_id, mine.environment_id);
@@ -955,6 +986,19 @@ end
 $$;
 
 ALTER FUNCTION stepwell.send_signal(name text, data jsonb, correlation_key text, id text, ttl_seconds integer, by text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.signed(by text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+  select case
+           when exists (select from login where role_name = session_user and kind = 'api') then by
+           when by is null then session_user::text
+           else by || ' (' || session_user || ')'
+         end
+$$;
+
+ALTER FUNCTION stepwell.signed(by text) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text) RETURNS text[]
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1008,7 +1052,7 @@ begin
            'definition_id', wanted.id, 'version', which,
            'priority', nullif(start_all.priority, 0),
            'business_key', start_all.business_key,
-           'by', coalesce(start_all.by, session_user::text), 'reason', start_all.reason))
+           'by', signed(start_all.by), 'reason', start_all.reason))
          || case when octet_length(t.input::text) > 8192 then '{"input_ref": 0}'::jsonb
                  else jsonb_build_object('input', coalesce(t.input, 'null')) end
   from unnest(ids, inputs) as t(id, input);
@@ -1155,39 +1199,38 @@ declare
   answer  jsonb;
   claimed jsonb := '[]';
   taken   integer := 0;
-  matched integer;
-  fired   integer;
 begin
   -- At most once a second: it writes the row, and the row is what the others watch.
   update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1
-  where id = me and seen_at < clock_timestamp() - interval '0.9 s';
+  where id = me
+    and (seen_at < clock_timestamp() - interval '0.9 s' or seen_at > clock_timestamp()); -- the clock was set back
   perform from stepwell.worker where id = me for key share;
   if not found then
     return jsonb_build_object('alive', false);
   end if;
 
-  matched := stepwell.match_signals(500);
-  fired := stepwell.fire_timers(500);
+  perform stepwell.match_signals(500);
+  perform stepwell.fire_timers(500);
 
   if slots > 0 then
-    select coalesce(jsonb_agg(jsonb_build_array(process_id, tenant_id, environment_id, priority, lane)), '[]'), coalesce(max(jobs), 0)
+    select coalesce(jsonb_agg(jsonb_build_array(process_id, tenant_id, environment_id)), '[]'), coalesce(max(jobs), 0)
     into claimed, taken
     from stepwell.claim(me, slots);
   end if;
 
   perform stepwell.sweep();
 
-  -- One statement, one snapshot: the bell is read together with the mail it announces.
   select jsonb_build_object(
-    'alive', true, 'now', stepwell.now(), 'matched', matched, 'fired', fired, 'claimed', claimed, 'more', taken >= slots,
-    'rung', coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, (
-      select coalesce(jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id), '[]')
-      from stepwell.inbox i
-      where i.process_id = l.process_id))), '[]'))
+    'alive', true, 'now', stepwell.now(), 'claimed', claimed, 'more', taken >= slots,
+    'rung', coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, l.mail)), '[]'))
   into answer
-  from stepwell.lease l
-  where l.worker_id = me
-    and l.bell > 0;
+  from (
+    select l.process_id, l.bell,
+           taken >= slots and exists (select from stepwell.inbox i where i.process_id = l.process_id) as mail
+    from stepwell.lease l
+    where l.worker_id = me
+  ) l
+  where l.bell > 0 or l.mail;
   return answer;
 end
 $$;
@@ -1288,7 +1331,7 @@ CREATE SEQUENCE stepwell.id
     INCREMENT BY 1
     MINVALUE 0
     MAXVALUE 1048575
-    CACHE 32
+    CACHE 1
     CYCLE;
 
 ALTER SEQUENCE stepwell.id OWNER TO stepwell_owner;
@@ -1908,6 +1951,8 @@ GRANT ALL ON FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id i
 REVOKE ALL ON FUNCTION stepwell.send_signal(name text, data jsonb, correlation_key text, id text, ttl_seconds integer, by text) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.send_signal(name text, data jsonb, correlation_key text, id text, ttl_seconds integer, by text) TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.send_signal(name text, data jsonb, correlation_key text, id text, ttl_seconds integer, by text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.signed(by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text) FROM PUBLIC;
 

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from engine.errors import OperatorError
 
@@ -27,6 +27,7 @@ class Connection(Struct, frozen=True, omit_defaults=True, kw_only=True):
     key: str  # admin key of tenant default, environment default
     url: str | None = None  # of the API, as long as `up` runs
     pid: int | None = None  # of `up`
+    logins: dict[str, str] = field(default_factory=dict)  # URL by name: what `login create` made on this database
 
 
 def read(data_dir: Path) -> Connection | None:

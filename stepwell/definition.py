@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from stepwell import documents
-from stepwell.output import json_option, show, table
+from stepwell.output import day, json_option, listing, show
 from stepwell.remote import Remote, api_options
 
 PATH = "/workflows/definitions"
+APPLIED = ("id", "name", "version", "status")
+LISTED = ("id", "name", "version", "status", "updated_at", "created_by")
 
 
 @click.group()
@@ -26,9 +28,7 @@ def apply(files: tuple[str, ...], remote: Remote, as_json: bool) -> None:
     with remote.client() as client:
         answers = [client.post(PATH, document) for document in read]
     made = [{name: value for name, value in answer.items() if name != "document"} for answer in answers]
-    columns = ("id", "name", "version", "status")
-    rows = [[one.get(column) for column in columns] for one in made]
-    show(made, lambda console: console.print(table(None, columns, rows)), as_json=as_json)
+    show(made, lambda console: listing(console, made, APPLIED, APPLIED[:2]), as_json=as_json)
 
 
 @definition.command("list")
@@ -39,6 +39,6 @@ def list_(limit: int, remote: Remote, as_json: bool) -> None:
     """List the definitions of the key's tenant and environment."""
     with remote.client() as client:
         found = list(client.pages(PATH, limit))
-    columns = ("id", "name", "version", "status", "updated_at", "created_by")
-    rows = [[one.get(column) for column in columns] for one in found]
-    show(found, lambda console: console.print(table(None, columns, rows)), as_json=as_json)
+    rows = [{**one, "updated_at": day(one["updated_at"])} for one in found]
+    narrower = (LISTED, LISTED[:-1], LISTED[:-2], LISTED[:2])
+    show(found, lambda console: listing(console, rows, *narrower), as_json=as_json)

@@ -9,14 +9,16 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from engine.config import Settings
+from engine.embedded.place import stranded
 from engine.errors import OperatorError
 from stepwell import checks, connection, place
 from stepwell.checks import BAD, HINT, OK, Finding
 from stepwell.client import Client
-from stepwell.output import COLOURS, json_option, show, table
+from stepwell.output import COLOURS, facts, json_option, show
 
 
 @click.command()
@@ -41,6 +43,7 @@ def doctor(data_dir: Path | None, as_json: bool) -> None:
 def examine(chosen: Settings) -> Iterator[Finding]:
     """Yield every finding."""
     yield from data_folder(chosen)
+    yield from stranded_clusters()
     with contextlib.ExitStack() as stack:
         try:
             owner_url = stack.enter_context(place.owner_url(chosen))
@@ -76,6 +79,13 @@ def data_folder(chosen: Settings) -> Iterator[Finding]:
         yield Finding("files", OK, f"{path} is readable by you only")
 
 
+def stranded_clusters() -> Iterator[Finding]:
+    """Look for clusters of the embedded server that lie outside their data folder, and whose folder is gone."""
+    for folder, home in stranded():
+        advice = f"If {home} is gone for good, and not just unmounted: rm -r {folder}"
+        yield Finding("files", HINT, f"{folder} is the cluster of {home}, which is not there", advice)
+
+
 def the_api(chosen: Settings) -> Iterator[Finding]:
     """Look whether the API answers."""
     url, key = place.api(chosen, None, None)
@@ -90,13 +100,13 @@ def the_api(chosen: Settings) -> Iterator[Finding]:
 def tell(console: Console, chosen: Settings, findings: list[Finding]) -> None:
     """Print settings and findings for a person."""
     shown = {name: value for name, value in chosen.masked().items() if value not in ("None", "{}", "()")}
-    console.print(table("Settings", ("name", "value"), shown.items()))
+    facts(console, shown.items(), "Settings")
     console.print()
     for finding in findings:
         line = Text.assemble((f"{finding.state:<5}", COLOURS[finding.state]), f"{finding.area}: {finding.message}")
-        console.print(line, soft_wrap=True)
+        console.print(line)
         if finding.advice:
-            console.print(f"     → {finding.advice}", soft_wrap=True, markup=False)
+            console.print(Padding(Text(f"→ {finding.advice}"), (0, 0, 0, 5)))
     bad = sum(f.state == BAD for f in findings)
     console.print()
     console.print(f"{bad} to be mended." if bad else "All well.", style="red" if bad else "green")

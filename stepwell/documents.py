@@ -46,13 +46,13 @@ def parse(text: str, name: str) -> Any:
         raise BadInput(f"{name} says what JSON cannot: {error}", advice="Write it as a text.") from None
 
 
-def read_input(given: str | None) -> Any:
-    """Return a process's input: from a file, '-' or JSON itself; nothing given is {}."""
+def read_value(given: str | None, option: str) -> Any:
+    """Return the value of an option: from a file, '-' or JSON itself; nothing given is {}."""
     if given is None:
         return {}
     if given != "-" and given.lstrip()[:1] in ("{", "[", '"'):
         try:
             return msgspec.json.decode(given)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise BadInput(f"--input is not JSON: {error}", advice="Correct it, or name a file.") from None
+            raise BadInput(f"{option} is not JSON: {error}", advice="Correct it, or name a file.") from None
     return read_file(given)

@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 
 import click
 import psycopg
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
-from engine.errors import OperatorError, StepwellError, Unavailable
+from engine.errors import (
+    BadInput,
+    Conflict,
+    InvalidDefinition,
+    OperatorError,
+    StepwellError,
+    Unauthenticated,
+    Unavailable,
+    UnreadableBody,
+)
+from stepwell.output import Terminal, clean
+
+# What is good advice for a client of the API, in the words of this program.
+ADVICE = {
+    BadInput.advice: "Correct that place and run the command again.",
+    InvalidDefinition.advice: "Correct each of these places in the file and apply it again.",
+    Unauthenticated.advice: "Use --key or STEPWELL_API_KEY with a key made by 'stepwell key create'.",
+    UnreadableBody.advice: "Use UTF-8 without NUL characters, at most 64 levels deep.",
+    Unavailable.advice: "Run it again in a few seconds.",
+    Conflict.advice: "Look at its state (stepwell process show ID) and decide again.",
+    "Correct the request and send it again.": "Correct the arguments and run the command again.",
+    "Correct the named parameter.": "Correct the named option and run the command again.",
+    "Check the path; GET /openapi.json lists all of them.": "Check the id, and what --url names.",
+}
 
 FAILED = 1
 UNAVAILABLE = 3
@@ -64,11 +89,24 @@ def _database(error: psycopg.Error) -> StepwellError:
 
 def tell(problem: StepwellError) -> None:
     """Print a problem on stderr."""
-    click.secho(f"error: {problem.message}", fg="red", err=True, color=sys.stderr.isatty())
+    console = Terminal(stderr=True)
+    _say(console, f"error: {problem.message}", style="red")
+    if problem.pointer and problem.pointer not in {finding.pointer for finding in problem.findings}:
+        _say(console, f"at {problem.pointer}", 2)
     for finding in problem.findings:
-        advice = f" ({finding.advice})" if finding.advice else ""
-        click.echo(f"  {finding.pointer or '/'}: {finding.message}{advice}", err=True)
-    click.echo(f"  {problem.advice}", err=True)
+        _say(console, finding.pointer or "/", 2)
+        _say(console, finding.message, 6)
+        if finding.advice:
+            _say(console, f"→ {finding.advice}", 6)
+    _say(console, f"→ {ADVICE.get(problem.advice, problem.advice)}", 2)
+
+
+def _say(console: Console, text: str, indent: int = 0, style: str = "") -> None:
+    """Print a line: wrapped between words on a terminal, as it is for a log."""
+    if console.is_terminal:
+        console.print(Padding(Text(clean(text), style=style), (0, 0, 0, indent), expand=False))
+    else:
+        console.print(Text(" " * indent + clean(text)), soft_wrap=True)
 
 
 def _first_line(error: Exception) -> str:

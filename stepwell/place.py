@@ -67,6 +67,39 @@ def owner(chosen: Settings) -> Iterator[db.Connection]:
 
 
 @contextlib.contextmanager
+def login_url(chosen: Settings, login: str | None) -> Iterator[str]:
+    """Lend the connection string of a login that was made here, the owner's without a name."""
+    with owner_url(chosen) as owners:
+        kept = connection.read(chosen.data_dir)
+        made = kept.logins if kept and _same_login_place(kept, owners, chosen) else {}
+        if login is None:
+            yield owners
+        elif login in made:
+            parts = conninfo_to_dict(made[login])
+            yield provision.login_url(owners, login, str(parts["password"]))
+        else:
+            raise OperatorError(
+                f"the password of '{login}' is not kept here",
+                advice="Use the connection string that 'stepwell login create' printed. "
+                + (f"Kept are: {', '.join(made)}" if made else "None is kept here."),
+            )
+
+
+def keep_login(chosen: Settings, owners: str, name: str, url: str) -> None:
+    """Keep the connection string of a login beside the owner's, if it is of the database that `up` keeps here."""
+    kept = connection.read(chosen.data_dir)
+    if kept is not None and _same_login_place(kept, owners, chosen):
+        made = msgspec.structs.replace(kept, logins={**kept.logins, name: url})
+        connection.write(chosen.data_dir, made)
+
+
+def _same_login_place(kept: Connection, owners: str, chosen: Settings) -> bool:
+    """Tell whether the owner's URL is of the database kept here; the embedded server's port may have changed."""
+    ours = not chosen.owner_database_url and embedded_exists(chosen.data_dir)
+    return ours or same_place(kept.owner_url, owners)
+
+
+@contextlib.contextmanager
 def program(chosen: Settings, kind: str) -> Iterator[Settings]:
     """Lend the settings with the login that a program (api, worker) uses, the embedded server running if need be."""
     if chosen.database_url is not None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
-import sys
 
 import click
 from rich.console import Console
@@ -18,8 +16,7 @@ from engine.migrate import SchemaStatus
 from engine.observe import JsonLog
 from stepwell import place, prepare
 from stepwell.output import json_option, show
-
-PR_SET_PDEATHSIG = 1  # prctl(2)
+from stepwell.supervise import end_with
 
 with_parent = click.option("--with-parent", type=int, hidden=True, help="End when our parent, of this id, ends.")
 
@@ -100,12 +97,3 @@ def _tell(console: Console, status: SchemaStatus) -> None:
     for name in status.stale:
         console.print(f"function   {name}")
     console.print("The schema is current." if status.current else "The schema is current now.", style="green")
-
-
-def end_with(parent: int | None) -> None:
-    """Have the kernel send us SIGTERM when our parent ends, however it ends: nobody else would stop us then."""
-    if parent is None or sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before we asked
-        raise SystemExit(1)

@@ -27,6 +27,8 @@ OWNER = "stepwell_owner"
 DATABASE = "stepwell"
 DEFAULT = "default"  # the first tenant, and its first environment
 KINDS = ("caller", "report", "api", "worker")
+CONNECTIONS = 20  # of a customer's login: one that leaks must not take them all from workers and API
+UNLIMITED = -1
 
 
 class Scope(Struct, frozen=True):
@@ -71,6 +73,7 @@ def programs(connection: db.Connection, owner_url: str, kept: Connection | None,
         key=key,
         url=kept.url if kept else None,
         pid=kept.pid if kept else None,
+        logins=kept.logins if kept else {},
     )
 
 
@@ -127,22 +130,59 @@ def add_key(
     return {"id": made[0], "key": key}
 
 
-def add_login(connection: db.Connection, name: str, kind: str, scope: Scope | None) -> str:
+def add_login(
+    connection: db.Connection,
+    name: str,
+    kind: str,
+    scope: Scope | None,
+    password: str | None = None,
+    connections: int | None = None,
+) -> str:
     """Make a database login of a kind; return its password, for the last time. Raises Conflict if the role exists.
 
-    `scope`: of a caller or a reader of reports; None for the programs. Transaction: one of its own.
+    `scope`: of a caller or a reader of reports; None for the programs. `connections`: how many it may have at a time;
+    CONNECTIONS where there is a scope, else any number. Transaction: one of its own.
     """
     if maybe(connection, "admin.role", name=name) is not None:
-        raise Conflict(f"the role '{name}' exists already", advice="Choose another name, or drop that role first.")
-    password = secrets.token_urlsafe(24)
+        advice = "Choose another name, drop that role first, or register it as it is: --existing"
+        raise Conflict(f"the role '{name}' exists already", advice=advice)
+    password = password or secrets.token_urlsafe(24)
+    limit = connections or (CONNECTIONS if scope else UNLIMITED)
     with connection.transaction():
-        _create_login(connection, name, kind, password)
+        _create_login(connection, name, kind, password, limit)
         _note_login(connection, name, kind, scope)
     return password
 
 
-def login_url(url: str, user: str, password: str, dbname: str | None = None) -> str:
-    """Return `url` (or DSN) with another login, and another database if given."""
+def register_login(
+    connection: db.Connection, name: str, kind: str, scope: Scope | None, connections: int | None = None
+) -> None:
+    """Let a role that exists, such as an application's own, be a login of a kind. Its password stays.
+
+    Raises NotFound, Conflict for one that row-level security would not hold. Transaction: one of its own.
+    """
+    role = maybe(connection, "doctor.role", name=name)
+    if role is None:
+        raise NotFound(f"there is no role '{name}'", advice="Leave --existing out, and it is made.")
+    superuser, bypassrls, owner, groups = role
+    group = f"stepwell_{kind}"
+    if superuser or bypassrls or owner or set(groups) - {group}:
+        raise Conflict(
+            f"'{name}' is a superuser, BYPASSRLS, an owner of the schema, or in another group of ours",
+            advice="Let the application use a login without these, or make one: leave --existing out.",
+        )
+    with connection.transaction():
+        try:
+            _utter(connection, "admin.grant_text", name=name, group=group)
+            if connections:
+                _utter(connection, "admin.limit_text", name=name, connections=connections)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise _may_not(connection, f"change '{name}'", kind, error) from error
+        _note_login(connection, name, kind, scope)
+
+
+def login_url(url: str, user: str, password: str | None, dbname: str | None = None) -> str:
+    """Return `url` (or DSN) with another login, and another database if given; without a password if that is None."""
     parts: dict[str, Any] = {**conninfo_to_dict(url), "user": user, "password": password}
     if dbname:
         parts["dbname"] = dbname
@@ -152,9 +192,11 @@ def login_url(url: str, user: str, password: str, dbname: str | None = None) -> 
     place = quote(host, safe=":[]") if host.startswith("[") or ":" not in host else f"[{host}]"
     if host.startswith("/"):
         parts["host"], place = host, ""
-    user, password, name = (quote(str(parts.pop(part, "")), safe="") for part in ("user", "password", "dbname"))
+    del parts["user"], parts["password"]
+    name = quote(str(parts.pop("dbname", "")), safe="")
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
     rest = f"?{urlencode(parts)}" if parts else ""
-    return f"postgresql://{user}:{password}@{place}{f':{port}' if port else ''}/{name}{rest}"
+    return f"postgresql://{login}@{place}{f':{port}' if port else ''}/{name}{rest}"
 
 
 def _program_url(connection: db.Connection, owner_url: str, kind: str, kept: str | None) -> str:
@@ -164,10 +206,13 @@ def _program_url(connection: db.Connection, owner_url: str, kind: str, kept: str
     password = _password(kept, user=name)
     if maybe(connection, "admin.role", name=name) is None:
         password = password or secrets.token_urlsafe(24)
-        _create_login(connection, name, kind, password)
+        _create_login(connection, name, kind, password, UNLIMITED)
     elif password is None:
         password = secrets.token_urlsafe(24)
-        _utter(connection, "admin.set_password_text", name=name, verifier=_verifier(connection, name, password))
+        try:
+            _utter(connection, "admin.set_password_text", name=name, verifier=_verifier(connection, name, password))
+        except psycopg.errors.InsufficientPrivilege as error:  # somebody else's owner made it
+            raise _may_not(connection, f"set the password of '{name}'", kind, error) from error
     _note_login(connection, name, kind, None)
     return login_url(owner_url, name, password)
 
@@ -177,16 +222,22 @@ def _program_login(database: str, kind: str) -> str:
     return f"{database[:50]}_{kind}_login"
 
 
-def _create_login(connection: db.Connection, name: str, kind: str, password: str) -> None:
+def _create_login(connection: db.Connection, name: str, kind: str, password: str, connections: int) -> None:
     values = {"name": name, "group": f"stepwell_{kind}", "verifier": _verifier(connection, name, password)}
     try:
-        _utter(connection, "admin.create_login_text", **values)
+        _utter(connection, "admin.create_login_text", **values, connections=connections)
     except psycopg.errors.InsufficientPrivilege as error:
-        me = connection.info.user
-        raise OperatorError(
-            f"the owner '{me}' may not make the login '{name}': {error.diag.message_primary}",
-            advice=f"As superuser: alter role {me} createrole; grant stepwell_{kind} to {me} with admin option;",
-        ) from error
+        raise _may_not(connection, f"make the login '{name}'", kind, error) from error
+
+
+def _may_not(connection: db.Connection, what: str, kind: str, error: psycopg.Error) -> OperatorError:
+    """Return the error for an owner that lacks a right over roles."""
+    me = connection.info.user
+    return OperatorError(
+        f"the owner '{me}' may not {what}: {error.diag.message_primary}",
+        advice=f"As superuser: alter role {me} createrole; grant stepwell_{kind} to {me} with admin option; "
+        f"and for a role that somebody else made: grant it to {me} with admin option.",
+    )
 
 
 def _note_login(connection: db.Connection, name: str, kind: str, scope: Scope | None) -> None:

@@ -1,8 +1,8 @@
-"""--url and --key: the options of every command that talks to the API."""
+"""What every command that talks to the API has: --url and --key, and how the outcome of an order is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from stepwell import place
 from stepwell.client import Client
+from stepwell.output import show
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,3 +37,11 @@ def api_options(command: F) -> Callable[..., Any]:
         return command(remote=Remote(url, key), **rest)
 
     return with_remote
+
+
+def tell_outcome(remote: Remote, path: str, body: Mapping[str, Any], *, as_json: bool) -> None:
+    """Send an order to a process or task; tell what became of it."""
+    with remote.client() as client:
+        done = client.post(path, {name: value for name, value in body.items() if value is not None})
+    later = "  not decided yet; the process's history will tell" if done["status"] == "accepted" else ""
+    show(done, lambda console: console.print(f"{done['id']}  {done['status']}{later}", soft_wrap=True), as_json=as_json)

@@ -1,13 +1,14 @@
 """Children of `up` and `demo`: started, watched, started again, stopped. Their output goes to log files.
 
 Invariants: a child is in a session of its own, so that Ctrl-C in the terminal reaches us alone and we decide how all
-ends; it is told our process id, and ends when we do (see programs.end_with). A child that keeps dying is started again
+ends; it is told our process id, and ends when we do (see `end_with`). A child that keeps dying is started again
 after a growing pause, never given up: PostgreSQL may be what is away.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from typing import IO, Self
 PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0)  # before the next start, by deaths in a row
 STEADY_S = 20.0  # a child that lived this long starts afresh in PAUSES_S
 LOG_BYTES = 20_000_000  # a longer log is put aside at the next start
+PR_SET_PDEATHSIG = 1  # prctl(2)
 TAIL_LINES = 8
 TAIL_BYTES = 50_000
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last when its terminal is closed
@@ -32,7 +34,21 @@ WITHHELD = ("STEPWELL_OWNER_DATABASE_URL", "STEPWELL_BOOTSTRAP_API_KEY", "STEPWE
 
 def own_command(*arguments: str) -> list[str]:
     """Return the command line that starts this program again. -P: the working directory is no import path."""
-    return [sys.executable, "-P", "-m", "stepwell", *arguments, "--with-parent", str(os.getpid())]
+    return own_module("stepwell", *arguments)
+
+
+def own_module(name: str, *arguments: str) -> list[str]:
+    """Return the command line that runs a module of ours which knows --with-parent."""
+    return [sys.executable, "-P", "-m", name, *arguments, "--with-parent", str(os.getpid())]
+
+
+def end_with(parent: int | None) -> None:
+    """Have the kernel send us SIGTERM when our parent ends, however it ends: nobody else would stop us then."""
+    if parent is None or sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we asked
+        raise SystemExit(1)
 
 
 class Child:

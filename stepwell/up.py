@@ -12,7 +12,6 @@ import fcntl
 import os
 import shlex
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -29,7 +28,8 @@ from engine.embedded import EmbeddedServer
 from engine.errors import Conflict, OperatorError
 from stepwell import connection, place, prepare
 from stepwell.connection import Connection
-from stepwell.supervise import Child, Family, Stop, ended, own_command
+from stepwell.output import Terminal, typed
+from stepwell.supervise import Child, Family, Stop, ended, own_command, own_module
 
 HOST = "127.0.0.1"
 PORT = 8080
@@ -61,7 +61,7 @@ def up(port: int | None, data_dir: Path | None, workers: int, partner: bool) -> 
     chosen = place.settings()
     folder = prepare.data_dir((data_dir or chosen.data_dir).absolute())
     chosen = msgspec.structs.replace(chosen, data_dir=folder)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal()
     with only_one(folder), Stop().on_signals() as stop:
         try:
             run(chosen, Plan(free_port(port), workers, partner), console, stop)
@@ -87,7 +87,8 @@ def run(chosen: Settings, plan: Plan, console: Console, stop: Stop) -> None:
                 look_after(family, server, console, stop)
             finally:
                 console.print("Stopping …")
-                connection.write(chosen.data_dir, msgspec.structs.replace(made, url=None, pid=None))
+                left = connection.read(chosen.data_dir) or made  # 'login create' may have added to it
+                connection.write(chosen.data_dir, msgspec.structs.replace(left, url=None, pid=None))
 
 
 @contextlib.contextmanager
@@ -123,7 +124,7 @@ def start(family: Family, made: Connection, chosen: Settings, plan: Plan) -> Non
 def partner_command(folder: Path, port: int, *options: str) -> list[str]:
     """Return the command of the examples' partner. Not by our own program: it stands for somebody else's."""
     log = folder / "partner-calls.jsonl"
-    return [sys.executable, "-P", "-m", "stepwell.demo.partner", "--port", str(port), "--log", str(log), *options]
+    return own_module("stepwell.demo.partner", "--port", str(port), "--log", str(log), *options)
 
 
 def wait_ready(family: Family, url: str, stop: Stop) -> None:
@@ -149,13 +150,15 @@ def look_after(family: Family, server: EmbeddedServer | None, console: Console, 
     """Start again what dies, until `stop`."""
 
     def died(child: Child, code: int) -> None:
-        console.print(f"{child.name} {ended(code)}; starting it again. Its log: {child.log}", style="red", markup=False)
+        told = f"{child.name} {ended(code)}; starting it again. Its log: {child.log}"
+        console.print(told, style="red", markup=False, soft_wrap=True)
         if said := child.complaints():
-            console.print(said, markup=False)
+            console.print(said, markup=False, soft_wrap=True)
 
     while not stop.wait(LOOK_S):
         if server is not None and server.pid() is None:
-            console.print(f"PostgreSQL ended; starting it again. Its log: {server.data / 'server.log'}", style="red")
+            told = f"PostgreSQL ended; starting it again. Its log: {server.data / 'server.log'}"
+            console.print(told, style="red", markup=False, soft_wrap=True)
             server.resume()
         family.tend(died)
 
@@ -172,17 +175,24 @@ def welcome(console: Console, chosen: Settings, made: Connection, plan: Plan, *,
     }
     console.print(f"Stepwell {version('stepwell')} runs.", style="bold green")
     for name, value in lines.items():
-        console.print(f"  {name:<10}{value}", markup=False)
+        console.print(f"  {name:<10}{value}", markup=False, soft_wrap=True)
     if plan.partner:
         console.print(f"  partner   http://{HOST}:{PARTNER_PORT}, fails now and then as services do", markup=False)
-    console.print("Try, in another terminal in this folder (URL and key are found by themselves):")
+    console.print("Try, in another terminal, in this folder (URL and key are found by themselves):")
+    commands = [
+        "definition apply examples/customer-onboarding.yaml",
+        "process start customer-onboarding --input examples/data/one-customer.json",
+    ]
     if chosen.data_dir != Settings().data_dir.absolute():
-        console.print(f"  export STEPWELL_DATA_DIR={shlex.quote(str(chosen.data_dir))}", markup=False)
-    console.print("  stepwell definition apply examples/customer-onboarding.yaml")
-    console.print("  stepwell process start customer-onboarding --input examples/data/one-customer.json")
+        told = f"  export STEPWELL_DATA_DIR={shlex.quote(str(chosen.data_dir))}"
+        console.print(told, markup=False, soft_wrap=True)
+    for command in commands:
+        console.print(f"  {typed(elsewhere=True)} {command}", markup=False, soft_wrap=True)
     if not plan.partner and not chosen.http_allowed_networks:
-        console.print("The service it calls comes with 'stepwell up --partner'; calls to private addresses are refused")
-        console.print("unless STEPWELL_HTTP_ALLOWED_NETWORKS allows them.")
+        console.print(
+            "The service it calls comes with 'stepwell up --partner'; calls to private addresses are refused "
+            "unless STEPWELL_HTTP_ALLOWED_NETWORKS allows them."
+        )
     console.print("Ctrl-C stops everything.")
 
 

@@ -5,7 +5,6 @@ Mail comes from `inbox`; each mail ends as exactly one event that carries its id
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -83,10 +82,15 @@ class Signal(Order, frozen=True, tag="signal"):
     name: str
     correlation: str = ""
     data: Any = None
-    sent_at: datetime | None = None
 
 
-Orders = Cancel | Retry | CompleteTask | RejectTask | Signal
+class Unreadable(Order, frozen=True, tag="unreadable"):
+    """Stands for mail of a known kind that could not be read, or that could not be decided: it is rejected."""
+
+    why: str = ""
+
+
+Orders = Cancel | Retry | CompleteTask | RejectTask | Signal | Unreadable
 
 
 class Mail(Struct, frozen=True):

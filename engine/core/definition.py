@@ -52,11 +52,12 @@ def parse_definition(document: object, *, published: bool = False) -> Definition
     """Return the definition. Raises InvalidDefinition with a finding for each fault.
 
     `published`: the document has passed the checks of the release that published it; a check that a later release
-    tightens must not stop its running processes. Then only what cannot be read at all is a fault.
+    tightens must not stop its running processes. Then only the shape is checked: a field or type of step that this
+    release does not know is still a fault, since leaving it out would run another process than the one defined.
     """
     findings = Findings()
     definition = _parse(document, findings, check=not published)
-    if definition is None or (findings.items and not published):
+    if findings.items or definition is None:
         count = len(findings.items)
         message = f"the definition has {count} fault{'s' if count != 1 else ''}: {findings.items[0].message}"
         raise InvalidDefinition(message, pointer=findings.items[0].pointer, findings=tuple(findings.items))
@@ -77,9 +78,7 @@ def _parse(document: object, findings: Findings, *, check: bool) -> Definition |
         if "steps" in found:
             checks.check_steps(placed, findings)
         _check_rest(found, {step.id for _, step in placed}, findings)
-        if findings.items:
-            return None
-    if "name" not in found or not placed:
+    if findings.items:
         return None
     return Definition(
         name=found["name"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from engine.core.commands import Cancel, CompleteTask, Mail, RejectTask, Retry, Signal
+from engine.core.commands import Cancel, CompleteTask, Mail, RejectTask, Retry, Signal, Unreadable
 from engine.core.draft import Draft, Mark, clean
 from engine.core.events import CommandRejected, ProcessRetried
 from engine.core.flow import Flow, cancel_process, complete, fail, fail_process
@@ -46,6 +46,8 @@ def obey(draft: Draft, mail: Mail) -> None:
             _reject_task(draft, mark, order)
         case Signal():
             _signal(draft, mark, order)
+        case Unreadable():
+            _reject(draft, mark, order, "unreadable", order.why)
         case _:
             assert_never(order)
 
@@ -79,7 +81,7 @@ def _again(activity: Activity) -> bool:
 
 
 def _reset(activity: Activity) -> Activity:
-    return Activity(path=activity.path, status=ActivityStatus.PENDING, attempt=activity.attempt)
+    return Activity(path=activity.path, status=ActivityStatus.PENDING, run=activity.run, attempt=activity.attempt)
 
 
 def input_fault(draft: Draft) -> Failure | None:

@@ -146,6 +146,20 @@ def shared_folder(home: Path) -> Path:
     return folder
 
 
+def stranded() -> list[tuple[Path, str]]:
+    """Return the clusters in SHARED whose home is not there (or not reachable now), each with that home.
+
+    Only tells: a home that is gone may be a disk that is not mounted, and the cluster all that is left of its data.
+    """
+    found = []
+    with contextlib.suppress(OSError):  # no SHARED, or not for us to look into
+        for folder in sorted(SHARED.glob("cluster-*")):
+            home = (folder / "home").read_text().strip()
+            if not (Path(home) / "server.json").exists():
+                found.append((folder, home))
+    return found
+
+
 def make_home(home: Path, account: Account) -> None:
     """Make home if missing, open to nobody but us (and for passing through, to the server's account)."""
     home.mkdir(mode=0o700 if account is None else 0o711, parents=True, exist_ok=True)

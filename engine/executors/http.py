@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 from aiohttp import ClientHandlerType
@@ -19,6 +19,7 @@ from engine.core.commands import Completed, Failed
 from engine.core.model import Category
 from engine.executors.http_outcome import Answer, failed, outcome_of
 from engine.executors.http_request import HttpRequest, RequestInvalid
+from engine.executors.names import Names, NameUnresolved
 from engine.executors.network import ADVICE, AddressForbidden, Network, guarded_sockets
 
 __all__ = ["HttpExecutor", "HttpRequest", "RequestInvalid"]
@@ -66,6 +67,7 @@ class HttpExecutor:
             limit_per_host=self._per_host,
             keepalive_timeout=IDLE_SECONDS,
             socket_factory=guarded_sockets(self._allowed),
+            resolver=Names(),
             ssl=self._tls if self._tls is not None else True,
         )
         self._session = aiohttp.ClientSession(
@@ -82,15 +84,24 @@ class HttpExecutor:
             await self._session.close()
             self._session = None
 
-    async def run(self, request: HttpRequest) -> Completed | Failed:
-        """Make the call and return how it ended."""
+    async def run(self, request: HttpRequest, ready: Callable[[], Awaitable[None]] | None = None) -> Completed | Failed:
+        """Make the call and return how it ended. No failure that leaves here holds a secret of the request.
+
+        `ready` is awaited when the call's turn has come, as the last thing before it.
+        """
         async with self._turns:
-            try:
-                return outcome_of(request, await self._call(request))
-            except RequestInvalid as exc:
-                return exc.failed()
-            except Exception as exc:  # noqa: BLE001 - the activity ends with a failure on record, whatever it was
-                return failure_of(request, exc)
+            if ready is not None:
+                await ready()
+            outcome = await self._outcome(request)
+        return request.redactor().failed(outcome) if isinstance(outcome, Failed) else outcome
+
+    async def _outcome(self, request: HttpRequest) -> Completed | Failed:
+        try:
+            return outcome_of(request, await self._call(request))
+        except RequestInvalid as exc:
+            return exc.failed()
+        except Exception as exc:  # noqa: BLE001 - the activity ends with a failure on record, whatever it was
+            return failure_of(request, exc)
 
     async def _call(self, request: HttpRequest) -> Answer:
         if self._session is None:
@@ -167,6 +178,8 @@ def _not_connected(where: str, exc: aiohttp.ClientConnectorError) -> Failed:
             "Have the service's certificate renewed, or give the workers the authority that signed it.",
             retryable=False,
         )
+    if isinstance(exc.os_error, NameUnresolved):
+        return _connect_failed(f"{where}: the host's name could not be resolved in time.")
     if isinstance(exc, aiohttp.ClientConnectorDNSError):
         return _connect_failed(f"{where}: the host's name could not be resolved.")
     if isinstance(exc, aiohttp.ClientConnectorSSLError):

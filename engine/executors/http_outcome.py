@@ -27,7 +27,6 @@ EXCERPT_BYTES = 2048
 HEADER_BYTES = 256 << 10  # room for the headers in an output, beside its body
 RETRY_AFTER_SECONDS = 86_400.0  # more is not believed
 DROPPED_HEADERS = frozenset({"set-cookie", "set-cookie2"})  # the partner's sessions: secrets, of no use here
-REDACTED = "[redacted]"
 
 _RETRYABLE = frozenset({408, 425, 429})
 _CODES = {
@@ -77,6 +76,8 @@ def outcome_of(request: HttpRequest, answer: Answer) -> Completed | Failed:
     headers = _joined(answer.headers)
     try:
         body = read_body(headers.get("content-type", ""), answer.content)
+        if isinstance(body, str):  # in a charset whose bytes showed no secret
+            body = request.redactor().text(body)
         output = {"status": answer.status, "headers": headers, "body": body}
         # base64 takes four bytes for three
         admitted = admit(output, max_bytes=request.max_response_bytes * 4 // 3 + HEADER_BYTES)
@@ -206,13 +207,9 @@ def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
 
 def _without_secrets(request: HttpRequest, answer: Answer) -> Answer:
     """Take the request's secrets out of an answer, for a partner that echoes what it was sent."""
-    headers = [(name, _clean(value)) for name, value in answer.headers]
-    content = answer.content
-    for secret in request.secrets():
-        headers = [(name, value.replace(secret, REDACTED)) for name, value in headers]
-        for form in {secret.encode("utf-8", "replace"), msgspec.json.encode(_clean(secret))[1:-1]}:
-            content = content.replace(form, REDACTED.encode())
-    return answer._replace(headers=headers, content=content)
+    redactor = request.redactor()
+    headers = [(redactor.text(name), redactor.text(_clean(value))) for name, value in answer.headers]
+    return answer._replace(headers=headers, content=redactor.content(answer.content))
 
 
 def _clean(value: str) -> str:

@@ -16,6 +16,7 @@ from yarl import URL
 
 from engine.core.commands import Failed
 from engine.core.model import Category, Failure
+from engine.executors.redaction import Redactor
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 DEFAULT_TIMEOUT_SECONDS = 30.0
@@ -75,7 +76,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     redact: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"HttpRequest({self.method} {self.label()}, {self.execution_id})"
+        return f"HttpRequest({self.method} {self.redactor().text(self.label())}, {self.execution_id})"
 
     @classmethod
     def from_config(
@@ -160,8 +161,12 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
                 found.update((value, value.rpartition(" ")[2]))
         return tuple(sorted((s for s in found if len(s) >= SECRET_LENGTH), key=len, reverse=True))
 
+    def redactor(self) -> Redactor:
+        """Return what takes the request's secrets out of whatever is shown."""
+        return Redactor(self.secrets())
+
     def label(self) -> str:
-        """Return host and port, the only part of the URL that goes into messages."""
+        """Return host and port, the only part of the URL that goes into messages. It may hold a secret still."""
         try:
             return URL(self.url).authority.rpartition("@")[2] or "?"
         except ValueError:

@@ -38,6 +38,18 @@ begin
 end
 $$;
 
+-- Who asks: the API says it of its callers; what any other login says of itself is signed with the login's name.
+create or replace function stepwell.signed(by text) returns text
+  language sql stable security definer
+  set search_path = stepwell, pg_temp
+as $$
+  select case
+           when exists (select from login where role_name = session_user and kind = 'api') then by
+           when by is null then session_user::text
+           else by || ' (' || session_user || ')'
+         end
+$$;
+
 -- Find a process of the caller's scope by its public id; refuses ids of another tenant exactly like unknown ones.
 create or replace function stepwell.own_process(public text) returns stepwell.process
   language plpgsql stable security definer
@@ -59,7 +71,8 @@ begin
   return found_row;
 end
 $$;
-revoke all on function stepwell.current_tenant(), stepwell.current_environment(), stepwell.scope(), stepwell.own_process(text)
+revoke all on function stepwell.current_tenant(), stepwell.current_environment(), stepwell.scope(), stepwell.own_process(text),
+  stepwell.signed(text)
   from public;
 grant execute on function stepwell.current_tenant(), stepwell.current_environment(), stepwell.scope()
   to stepwell_api, stepwell_report, stepwell_caller;

@@ -170,7 +170,7 @@ begin
            'definition_id', wanted.id, 'version', which,
            'priority', nullif(start_all.priority, 0),
            'business_key', start_all.business_key,
-           'by', coalesce(start_all.by, session_user::text), 'reason', start_all.reason))
+           'by', signed(start_all.by), 'reason', start_all.reason))
          || case when octet_length(t.input::text) > 8192 then '{"input_ref": 0}'::jsonb
                  else jsonb_build_object('input', coalesce(t.input, 'null')) end
   from unnest(ids, inputs) as t(id, input);

@@ -8,7 +8,6 @@ as $$
 declare
   mail_id bigint := new_id();
 begin
-  perform check_who(command ->> 'by', command ->> 'reason');
   insert into inbox (process_id, id, tenant_id, environment_id, command)
   values (target.id, mail_id, target.tenant_id, target.environment_id, command);
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
@@ -22,8 +21,9 @@ create or replace function stepwell.cancel_process(process text, by text default
   set search_path = stepwell, pg_temp
 as $$
 begin
+  perform check_who(by, reason);
   return post_mail(own_process(process), jsonb_strip_nulls(jsonb_build_object(
-    'kind', 'cancel', 'by', coalesce(by, session_user::text), 'reason', reason)));
+    'kind', 'cancel', 'by', signed(by), 'reason', reason)));
 end
 $$;
 
@@ -36,11 +36,17 @@ as $$
 declare
   target process := own_process(process);
 begin
-  if target.status = 'FAILED' and target.business_key is not null then
+  perform check_who(by, reason);
+  if target.business_key is not null then
+    if target.status <> 'FAILED' then
+      -- Without this its key would be gone by the time the order is read: it is given up when the process fails.
+      raise exception 'only a failed process is retried; this one is %', target.status
+        using errcode = 'SW409', hint = 'Wait for its end, or leave it be.';
+    end if;
     perform take_business_key(target.tenant_id, target.environment_id, target.definition_id, target.business_key, target.id);
   end if;
   return post_mail(target, jsonb_strip_nulls(jsonb_build_object(
-    'kind', 'retry', 'by', coalesce(by, session_user::text), 'reason', reason)));
+    'kind', 'retry', 'by', signed(by), 'reason', reason)));
 end
 $$;
 
@@ -70,10 +76,10 @@ as $$
 declare
   named record := own_task(task);
 begin
-  perform check_text(coalesce(by, ''), 200, '/by');
+  perform check_who(coalesce(by, ''), reason);
   perform check_value(coalesce(data, 'null'), '/data');
   return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
-    'kind', 'complete_task', 'path', named.path, 'run', named.run, 'by', by, 'reason', reason))
+    'kind', 'complete_task', 'path', named.path, 'run', named.run, 'by', signed(by), 'reason', reason))
     || jsonb_build_object('data', data));
 end
 $$;
@@ -85,9 +91,9 @@ as $$
 declare
   named record := own_task(task);
 begin
-  perform check_text(coalesce(by, ''), 200, '/by');
+  perform check_who(coalesce(by, ''), reason);
   return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
-    'kind', 'reject_task', 'path', named.path, 'run', named.run, 'by', by, 'reason', reason)));
+    'kind', 'reject_task', 'path', named.path, 'run', named.run, 'by', signed(by), 'reason', reason)));
 end
 $$;
 

@@ -48,7 +48,7 @@ begin
   values (signal_id, mine.tenant_id, mine.environment_id, name, coalesce(correlation_key, ''),
           jsonb_strip_nulls(jsonb_build_object(
             'kind', 'signal', 'signal_id', signal_id, 'name', name, 'correlation', correlation_key,
-            'by', coalesce(by, session_user::text), 'sent_at', moment)) || jsonb_build_object('data', data),
+            'by', signed(by))) || jsonb_build_object('data', data),
           moment + make_interval(secs => ttl_seconds));
   insert into signal_job (id, signal_id, tenant_id, environment_id)
   values (signal_id, signal_id, mine.tenant_id, mine.environment_id);

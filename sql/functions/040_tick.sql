@@ -8,8 +8,11 @@
 -- Indexes: worker pk, signal_job pk, wait pk, timer_in_order, job pk, lease pk, lease_by_worker, inbox pk.
 -- Rows: at most 500 timers, 500 signals, `slots` jobs; the rung leases of this worker.
 --
--- Returns {alive, now, matched, fired, claimed: [[process, tenant, environment, priority, lane]], rung: [[process, bell, [[mail id, command]…]]…],
--- more: claimed as many as asked}. alive = false: the worker row is gone; drop everything and register anew.
+-- Returns {alive, now, claimed: [[process, tenant, environment]…], rung: [[process, bell, has mail]…], more}.
+-- alive = false: the worker row is gone; drop everything and register anew. more: claimed as many as asked.
+-- Bells only, no mail: the answer is sent before the commit, and a large one to a client that does not read would keep the
+-- transaction and its locks open. `has mail` is looked up only where jobs may be left unclaimed (no slots, or a backlog):
+-- there a ring may not have reached its lease yet.
 create or replace function stepwell.tick(me bigint, slots integer) returns jsonb
   language plpgsql
   -- These tables are empty one minute and large the next, and plans are kept: a plan made while a table was empty must not
@@ -21,39 +24,38 @@ declare
   answer  jsonb;
   claimed jsonb := '[]';
   taken   integer := 0;
-  matched integer;
-  fired   integer;
 begin
   -- At most once a second: it writes the row, and the row is what the others watch.
   update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1
-  where id = me and seen_at < clock_timestamp() - interval '0.9 s';
+  where id = me
+    and (seen_at < clock_timestamp() - interval '0.9 s' or seen_at > clock_timestamp()); -- the clock was set back
   perform from stepwell.worker where id = me for key share;
   if not found then
     return jsonb_build_object('alive', false);
   end if;
 
-  matched := stepwell.match_signals(500);
-  fired := stepwell.fire_timers(500);
+  perform stepwell.match_signals(500);
+  perform stepwell.fire_timers(500);
 
   if slots > 0 then
-    select coalesce(jsonb_agg(jsonb_build_array(process_id, tenant_id, environment_id, priority, lane)), '[]'), coalesce(max(jobs), 0)
+    select coalesce(jsonb_agg(jsonb_build_array(process_id, tenant_id, environment_id)), '[]'), coalesce(max(jobs), 0)
     into claimed, taken
     from stepwell.claim(me, slots);
   end if;
 
   perform stepwell.sweep();
 
-  -- One statement, one snapshot: the bell is read together with the mail it announces.
   select jsonb_build_object(
-    'alive', true, 'now', stepwell.now(), 'matched', matched, 'fired', fired, 'claimed', claimed, 'more', taken >= slots,
-    'rung', coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, (
-      select coalesce(jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id), '[]')
-      from stepwell.inbox i
-      where i.process_id = l.process_id))), '[]'))
+    'alive', true, 'now', stepwell.now(), 'claimed', claimed, 'more', taken >= slots,
+    'rung', coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, l.mail)), '[]'))
   into answer
-  from stepwell.lease l
-  where l.worker_id = me
-    and l.bell > 0;
+  from (
+    select l.process_id, l.bell,
+           taken >= slots and exists (select from stepwell.inbox i where i.process_id = l.process_id) as mail
+    from stepwell.lease l
+    where l.worker_id = me
+  ) l
+  where l.bell > 0 or l.mail;
   return answer;
 end
 $$;
@@ -62,7 +64,7 @@ $$;
 -- Inserted (bell 0) = a new hold of mine: returned. Updated = rung, whoever owns it: its owner reads it at its tick.
 -- Each row also carries how many jobs were taken in all.
 create or replace function stepwell.claim(me bigint, slots integer)
-  returns table (process_id bigint, tenant_id integer, environment_id integer, priority integer, lane integer, jobs integer)
+  returns table (process_id bigint, tenant_id integer, environment_id integer, jobs integer)
   language sql
 as $$
   with me as materialized (
@@ -91,9 +93,9 @@ as $$
     group by g.process_id
     order by g.process_id
     on conflict (process_id) do update set bell = l.bell + 1
-    returning l.process_id, l.tenant_id, l.environment_id, l.priority, l.lane, l.bell
+    returning l.process_id, l.tenant_id, l.environment_id, l.bell
   )
-  select h.process_id, h.tenant_id, h.environment_id, h.priority, h.lane, (select count(*)::integer from gone)
+  select h.process_id, h.tenant_id, h.environment_id, (select count(*)::integer from gone)
   from held h
   where h.bell = 0
 $$;
@@ -233,7 +235,8 @@ create or replace function stepwell.rescue(dead bigint[], others boolean) return
   set jit = off
 as $$
 declare
-  gone bigint[];
+  gone      bigint[];
+  freed_own integer := 0;
 begin
   if others then
     with victim as (
@@ -245,10 +248,21 @@ begin
     )
     select array_agg(id) into gone from buried;
   else
+    -- Our own end or our own lost connection is no process's fault: nothing is counted.
     delete from stepwell.worker where id = any(dead);
     gone := dead;
+    with left_over as materialized (
+      select l.process_id from stepwell.lease l where l.worker_id = any(dead) order by l.process_id for update
+    ),
+    freed as (
+      delete from stepwell.lease l using left_over o where l.process_id = o.process_id
+      returning l.*
+    )
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
+    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from freed;
+    get diagnostics freed_own = row_count;
   end if;
-  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), stepwell.sweep());
+  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), freed_own + stepwell.sweep());
 end
 $$;
 

@@ -123,7 +123,7 @@ begin
       returning id, tenant_id, environment_id
     )
     insert into stepwell.signal_job (id, signal_id, tenant_id, environment_id)
-    select stepwell.new_id(), id, tenant_id, environment_id from kept;
+    select id, id, tenant_id, environment_id from kept;
   end if;
 
   if doc ? 'untasks' then
@@ -181,33 +181,33 @@ begin
         = (l.tenant_id, l.environment_id, e.definition_id, e.business_key, e.process_id);
   end if;
 
+  -- All leases this flush gives up are locked once, in one order: two ordered passes could wait in a circle with a claim.
+  if doc ? 'give_backs' or doc ? 'parks' then
+    perform from stepwell.lease l
+    where l.worker_id = me
+      and l.process_id in (
+        select (row ->> 'process_id')::bigint
+        from jsonb_array_elements(coalesce(doc -> 'give_backs', '[]') || coalesce(doc -> 'parks', '[]')) as row)
+    order by l.process_id
+    for update;
+  end if;
   if doc ? 'give_backs' then
-    with mine as materialized (
-      select l.process_id
-      from stepwell.lease l
-      join jsonb_to_recordset(doc -> 'give_backs') as g(process_id bigint) using (process_id)
-      where l.worker_id = me
-      order by l.process_id
-      for update of l
-    ),
-    gone as (
-      delete from stepwell.lease l using mine m where l.process_id = m.process_id
+    with gone as (
+      delete from stepwell.lease l
+      using jsonb_to_recordset(doc -> 'give_backs') as g(process_id bigint)
+      where l.process_id = g.process_id
+        and l.worker_id = me
       returning l.*
     )
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
     select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from gone;
   end if;
   if doc ? 'parks' then
-    with mine as materialized (
-      select l.process_id
-      from stepwell.lease l
-      join jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, bell integer) using (process_id, bell)
-      where l.worker_id = me
-      order by l.process_id
-      for update of l
-    ),
-    gone as (
-      delete from stepwell.lease l using mine m where l.process_id = m.process_id
+    with gone as (
+      delete from stepwell.lease l
+      using jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, bell integer)
+      where (l.process_id, l.bell) = (p.process_id, p.bell)
+        and l.worker_id = me
       returning l.process_id
     ),
     forgiven as (

@@ -2,63 +2,73 @@
 -- statement that starts after the flush that registered the waits has returned; a look before that can pass a sender.
 --
 -- waits = [{process_id, tenant_id, environment_id, name, correlation}]. The consuming wait takes the signal: row deleted,
--- delivery noted, mail inserted, one statement. Waits for a signal row that a match holds; the delivery then conflicts,
--- and the match's mail is on its way.
+-- delivery noted, mail inserted, one transaction. Waits for a signal row that a match holds; what the match has delivered
+-- to the same process is then left out, and its mail is on its way.
 -- Index: signal_by_name. Returns [[process_id, mail id, command]…].
 create or replace function stepwell.look_for_signals(me bigint, waits jsonb) returns jsonb
-  language sql
+  language plpgsql
   set enable_seqscan = off -- as in tick
   set jit = off
 as $$
-  with me as materialized (
-    select w.id from stepwell.worker w where w.id = look_for_signals.me for key share
-  ),
-  wanted as (
-    select w.* from me, jsonb_to_recordset(waits) as w(
+declare
+  wanted record;
+  kept       stepwell.signal;
+  mailed     bigint;
+  candidates bigint[];
+  found_mail jsonb := '[]';
+begin
+  perform from stepwell.worker w where w.id = me for key share;
+  if not found then
+    return found_mail;
+  end if;
+
+  -- Only signals that were matched: one still to be matched belongs to every wait open then, ours among them, since its
+  -- match begins after us. Whether it is still to be matched is known only with its job's row locked: a match in flight
+  -- may have begun before our wait was there. Same lock order as match_signals: jobs by id, then signals by id.
+  select array_agg(s.id) into candidates
+  from stepwell.signal s
+  where (s.tenant_id, s.environment_id, s.name, s.correlation) in (
+      select tenant_id, environment_id, name, correlation
+      from jsonb_to_recordset(waits) as w(tenant_id integer, environment_id integer, name text, correlation text));
+  if candidates is null then
+    return found_mail;
+  end if;
+  perform from stepwell.signal_job j where j.id = any(candidates) order by j.id for update;
+  perform from stepwell.signal s where s.id = any(candidates) order by s.id for update;
+
+  for wanted in
+    select w.*
+    from jsonb_to_recordset(waits) as w(
       process_id bigint, tenant_id integer, environment_id integer, name text, correlation text)
     join stepwell.lease l using (process_id, tenant_id, environment_id)
-    where l.worker_id = me.id
-  ),
-  kept as materialized (
-    select s.*
-    from stepwell.signal s
-    where (s.tenant_id, s.environment_id, s.name, s.correlation) in (
-        select tenant_id, environment_id, name, correlation from wanted)
-      and s.correlation <> ''
-      and s.expires_at > stepwell.now()
-    order by s.id
-    for update
-  ),
-  given as (
-    insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
-    select distinct on (oldest.id) oldest.id, w.process_id, w.tenant_id, w.environment_id, oldest.expires_at
-    from wanted w,
-    lateral (
-      -- One signal a wait: a second one would find the wait closed and be spent for nothing.
-      select k.id, k.expires_at
-      from kept k
-      where (k.tenant_id, k.environment_id, k.name, k.correlation)
-          = (w.tenant_id, w.environment_id, w.name, w.correlation)
+    where l.worker_id = me
+    order by w.process_id
+  loop
+    delete from stepwell.signal s
+    where s.id = (
+      select k.id
+      from stepwell.signal k
+      where k.id = any(candidates)
+        and (k.tenant_id, k.environment_id, k.name, k.correlation)
+          = (wanted.tenant_id, wanted.environment_id, wanted.name, wanted.correlation)
+        and k.correlation <> ''
+        and k.expires_at > stepwell.now()
+        and not exists (select from stepwell.signal_job j where j.id = k.id)
         and not exists (
-          select from stepwell.signal_delivery d where d.signal_id = k.id and d.process_id = w.process_id)
+          select from stepwell.signal_delivery d where d.signal_id = k.id and d.process_id = wanted.process_id)
       order by k.id
-      limit 1
-    ) as oldest
-    order by oldest.id, w.process_id
-    on conflict do nothing
-    returning signal_id, process_id
-  ),
-  spent as (
-    delete from stepwell.signal s using given g where s.id = g.signal_id
-  ),
-  mail as (
+      limit 1)
+    returning s.* into kept;
+    continue when not found;
+    insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
+    values (kept.id, wanted.process_id, kept.tenant_id, kept.environment_id, kept.expires_at);
     insert into stepwell.inbox (process_id, id, tenant_id, environment_id, command)
-    select g.process_id, stepwell.new_id(), k.tenant_id, k.environment_id, k.command
-    from given g
-    join kept k on k.id = g.signal_id
-    returning process_id, id, command
-  )
-  select coalesce(jsonb_agg(jsonb_build_array(process_id, id, command) order by id), '[]') from mail
+    values (wanted.process_id, stepwell.new_id(), kept.tenant_id, kept.environment_id, kept.command)
+    returning id into mailed;
+    found_mail := found_mail || jsonb_build_array(jsonb_build_array(wanted.process_id, mailed, kept.command));
+  end loop;
+  return found_mail;
+end
 $$;
 revoke all on function stepwell.look_for_signals(bigint, jsonb) from public;
 grant execute on function stepwell.look_for_signals(bigint, jsonb) to stepwell_worker;

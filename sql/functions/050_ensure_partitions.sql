@@ -1,10 +1,11 @@
 -- Make the partitions of this month and `ahead` more. Each table is created aside and then attached: `create … partition
 -- of` would wait for every open caller transaction and block each insert behind it; attaching takes a lock that goes
--- with inserts. Called by migrate and by every worker's own loop; the advisory lock makes callers take turns.
+-- with inserts. Called by migrate and by every worker's own loop; a row lock makes callers take turns.
 create or replace function stepwell.ensure_partitions(ahead integer default 3) returns integer
   language plpgsql security definer
   set search_path = stepwell, pg_temp
   set lock_timeout = '2s'
+  set timezone = 'UTC' -- months are added to moments: in another zone they would not begin where months do
 as $$
 declare
   parent text;
@@ -15,16 +16,18 @@ declare
   child  text;
   made   integer := 0;
 begin
-  if not pg_try_advisory_xact_lock(hashtext('stepwell.ensure_partitions')) then
+  -- One at a time; a row that only the owner can lock, since anybody could take an advisory lock.
+  perform from installation where one for update skip locked;
+  if not found then
     return 0;
   end if;
   foreach parent in array array['process', 'history', 'payload'] loop
     key := case parent when 'process' then 'id' else 'process_id' end;
     for step in 0 .. ahead loop
-      month := date_trunc('month', clock_timestamp() at time zone 'UTC') at time zone 'UTC' + make_interval(months => step);
+      month := date_trunc('month', clock_timestamp()) + make_interval(months => step);
       low := first_id(month);
-      high := first_id((month at time zone 'UTC' + interval '1 month') at time zone 'UTC');
-      child := format('%s_%s', parent, to_char(month at time zone 'UTC', 'YYYY_MM'));
+      high := first_id(month + interval '1 month');
+      child := format('%s_%s', parent, to_char(month, 'YYYY_MM'));
       continue when to_regclass('stepwell.' || child) is not null;
       execute format('create table stepwell.%I (like stepwell.%I including defaults including constraints including indexes)',
                      child, parent);

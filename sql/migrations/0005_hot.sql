@@ -81,7 +81,7 @@ create table stepwell.signal (
 create index signal_by_name on stepwell.signal (tenant_id, environment_id, name, correlation, id);
 create index signal_by_expiry on stepwell.signal (expires_at);
 
--- A signal nobody has matched against the open waits yet.
+-- A signal nobody has matched against the open waits yet; id = signal_id.
 create table stepwell.signal_job (
   id             bigint  primary key,
   signal_id      bigint  not null,

@@ -35,9 +35,14 @@ select 'create database ' || quote_ident(%(name)s) || ' owner ' || quote_ident(%
 
 -- :name admin.create_login_text
 -- A login and its one group. On PostgreSQL 16 and newer this needs the admin option on the group, which whoever made the
--- group has. Rows: 1.
+-- group has. A connection limit of -1 is none. Rows: 1.
 select 'create role ' || quote_ident(%(name)s) || ' login nosuperuser nocreatedb nocreaterole nobypassrls inherit password '
-       || quote_literal(%(verifier)s) || ' in role ' || quote_ident(%(group)s)
+       || quote_literal(%(verifier)s) || ' connection limit ' || %(connections)s::integer || ' in role '
+       || quote_ident(%(group)s)
+
+-- :name admin.limit_text
+-- Rows: 1.
+select 'alter role ' || quote_ident(%(name)s) || ' connection limit ' || %(connections)s::integer
 
 -- :name admin.set_password_text
 -- Rows: 1.

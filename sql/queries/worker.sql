@@ -35,13 +35,13 @@ from stepwell.history h
 where h.process_id = %(id)s
 
 -- :name worker.inbox
--- The bell and the mail of one held process, in one snapshot. Index: lease pk, inbox pk.
-select l.bell, (
+-- Bell and mail of held processes, in one snapshot and without a lock. Index: lease pk, inbox pk. Rows: as many as rung.
+select l.process_id, l.bell, (
   select coalesce(jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id), '[]')::text
   from stepwell.inbox i
   where i.process_id = l.process_id)
 from stepwell.lease l
-where l.process_id = %(id)s
+where l.process_id = any(%(ids)s)
   and l.worker_id = %(me)s
 
 -- :name worker.payload
@@ -76,21 +76,32 @@ select stepwell.rescue(%(dead)s, %(others)s)::text
 select stepwell.ensure_partitions()
 
 -- :name worker.expire
--- Upkeep, once a minute: at most 1,000 rows of each kind a time. Indexes: signal_by_expiry, signal_delivery_by_expiry,
+-- Upkeep, once a minute, again until nothing is left: at most 1,000 rows of each kind a time. A signal that nobody has
+-- matched yet is spared: its wait may have been open when it was sent. Indexes: signal_by_expiry, signal_delivery_by_expiry,
 -- idempotency_key_by_age.
 with old_signal as (
   delete from stepwell.signal
-  where id in (select id from stepwell.signal where expires_at < stepwell.now() limit 1000 for update skip locked)
+  where id in (
+    select id from stepwell.signal s
+    where s.expires_at < stepwell.now()
+      and not exists (select from stepwell.signal_job j where j.id = s.id)
+    limit 1000 for update skip locked)
+  returning 1
 ),
 old_delivery as (
   delete from stepwell.signal_delivery
   where (signal_id, process_id) in (
     select signal_id, process_id from stepwell.signal_delivery where expires_at < stepwell.now() limit 1000 for update skip locked)
+  returning 1
+),
+old_key as (
+  delete from stepwell.idempotency_key
+  where (tenant_id, environment_id, key) in (
+    select tenant_id, environment_id, key from stepwell.idempotency_key
+    where created_at < stepwell.now() - interval '24 hours' limit 1000 for update skip locked)
+  returning 1
 )
-delete from stepwell.idempotency_key
-where (tenant_id, environment_id, key) in (
-  select tenant_id, environment_id, key from stepwell.idempotency_key
-  where created_at < stepwell.now() - interval '24 hours' limit 1000 for update skip locked)
+select greatest((select count(*) from old_signal), (select count(*) from old_delivery), (select count(*) from old_key))
 
 -- :name worker.quarantine
 -- Set aside one held process that can neither go on nor fail: its lease goes to worker 0, where rings do no harm and

@@ -23,6 +23,7 @@ from stepwell.demo.rows import Case, read_cases
 from stepwell.demo.watch import Kill, Watch
 from stepwell.demo.world import World, world
 from stepwell.guard import HOME
+from stepwell.output import Terminal
 from stepwell.supervise import Stop
 
 DEFINITIONS = (f"{ONBOARDING}.yaml", f"{ORDERS}.yaml")
@@ -41,7 +42,7 @@ def demo(examples: Path | None, limit: int | None, keep: bool, timeout: float, s
     Takes less than a minute, asks for nothing, and leaves nothing behind (but with --keep).
     """
     folder = find_examples(examples)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal()
     console.print("Starting PostgreSQL, the API, two workers and a partner service that fails now and then …")
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of transactions that Ctrl-C cuts off
     good, stop = False, Stop()
@@ -65,7 +66,7 @@ def tell_complaints(made: World, console: Console) -> None:
     """Print what the programs' logs say of trouble, before they are gone."""
     for child in made.family.children:
         if said := child.complaints():
-            console.print(f"{child.name}:\n{said}", markup=False)
+            console.print(f"{child.name}:\n{said}", markup=False, soft_wrap=True)
 
 
 async def play(

@@ -32,6 +32,8 @@ import uvloop
 from aiohttp import web
 from msgspec import Struct
 
+from stepwell.supervise import end_with
+
 FAILING_CALLS = 2  # of one key: the retry policies of the examples allow more
 SLOWEST_SECONDS = 0.4
 RETRY_AFTER_SECONDS = 1  # the header has no fractions
@@ -81,7 +83,7 @@ class Partner:
         self.calls: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.mismatches = 0
-        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def close(self) -> None:
         """Close the log."""
@@ -318,8 +320,10 @@ async def run(partner: Partner, port: int, ready: Callable[[str], None]) -> None
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), required=True, help="One JSON line per call.")
 @click.option("--failure-rate", type=click.FloatRange(0, 1), default=0.05, help="Share of calls that go wrong.")
 @click.option("--seed", type=int, default=7, help="The same seed fails for the same keys.")
-def main(port: int, log: Path, failure_rate: float, seed: int) -> None:
+@click.option("--with-parent", type=int, hidden=True, help="End when our parent, of this id, ends.")
+def main(port: int, log: Path, failure_rate: float, seed: int, with_parent: int | None) -> None:
     """Serve the demo's partner; prints its URL as a line of JSON."""
+    end_with(with_parent)
     partner = Partner(log, failure_rate, seed)
     try:
         uvloop.run(run(partner, port, lambda url: print(json.dumps({"url": url}), flush=True)))

@@ -10,7 +10,9 @@ from rich.console import Console
 from stepwell.demo.audit import Report, shown
 from stepwell.demo.drive import Outside
 from stepwell.demo.watch import Kill
-from stepwell.output import table
+from stepwell.output import facts, typed
+
+COMMAND_WIDTH = 34
 
 
 def figures(report: Report, outside: Outside, killed: Kill | None) -> list[tuple[str, Any]]:
@@ -43,7 +45,7 @@ def tell(console: Console, report: Report, outside: Outside, killed: Kill | None
     """Print the table and the verdict."""
     rows = [(name, str(value)) for name, value in figures(report, outside, killed)]
     console.print()
-    console.print(table("What happened", ("", ""), rows))
+    facts(console, rows, "What happened")
     console.print()
     if report.faults:
         console.print(f"{len(report.faults)} faults:", style="bold red")
@@ -60,18 +62,20 @@ def next_steps(console: Console, outside: Outside, *, kept: bool) -> None:
     """Say where to look next."""
     console.print()
     console.print("Where to look next", style="bold")
-    lines = ["stepwell up                          everything in one terminal, to play with"]
+    me, folder = typed(), shlex.quote(str(outside.world.folder))
     if kept:
-        folder = shlex.quote(str(outside.world.folder))
         lines = [
-            f"stepwell up --data-dir {folder}",
-            f"STEPWELL_DATA_DIR={folder} stepwell definition list",
-            f"less {folder}/partner-calls.jsonl    what the partner was asked",
-            f"ls {folder}/logs                     what the programs said",
+            (f"{me} up --data-dir {folder}", "the same world, to play with"),
+            (f"STEPWELL_DATA_DIR={folder} {me} definition list", "in another terminal"),
+            (f"less {folder}/partner-calls.jsonl", "what the partner was asked"),
+            (f"ls {folder}/logs", "what the programs said"),
         ]
     else:
-        lines.append("stepwell demo --keep                 the same, but all data and logs stay")
-    lines.append("examples/*.yaml                      the two definitions")
-    lines.append("docs/architecture.md                 the way of one activity through the code")
-    for line in lines:
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+        lines = [
+            (f"{me} up", "everything in one terminal, to play with"),
+            (f"{me} demo --keep", "the same, but all data and logs stay"),
+        ]
+    lines.append(("examples/*.yaml", "the two definitions"))
+    lines.append(("docs/architecture.md", "the way of one activity through the code"))
+    for what, why in lines:
+        console.print(f"  {what:<{COMMAND_WIDTH}}  {why}", markup=False, soft_wrap=True)

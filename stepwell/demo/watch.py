@@ -13,6 +13,7 @@ import psycopg
 from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 import sql
 from engine.errors import OperatorError
@@ -25,6 +26,8 @@ from stepwell.supervise import Child, Stop, Stopped, ended
 
 LOOK_S = 0.1
 RESCUE_LOOK_S = 0.02
+WIDE = 110  # columns of a terminal
+BAR_WIDTH, WIDE_BAR_WIDTH = 10, 30
 LINE_S = 2.0  # between two lines where nobody looks
 TERMINAL = ("COMPLETED", "FAILED", "CANCELLED")
 
@@ -54,15 +57,17 @@ class Watch:
         self._end = self._began + timeout_s
         self._lined = self._began
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[states]}"),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=BAR_WIDTH if console.width < WIDE else WIDE_BAR_WIDTH),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            # What is left of the line: the first to be cut where the terminal is narrow.
+            TextColumn("{task.fields[states]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
             console=console,
+            expand=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("processes ended", total=total, states="")
+        self._task = self._bar.add_task("ended", total=total, states="")
         self.kill: Kill | None = None
 
     async def run(self) -> None:
@@ -86,9 +91,9 @@ class Watch:
         rows = await (await owner.execute(sql.query("demo.progress"))).fetchall()
         counts = {str(status): int(count) for status, count in rows}
         over = sum(counts.get(status, 0) for status in TERMINAL)
-        states = "  ".join(f"{status} {count}" for status, count in sorted(counts.items()))
+        states = ", ".join(f"{count} {status.lower().replace('_', ' ')}" for status, count in sorted(counts.items()))
         outside = self._outside
-        states += f"  | tasks done {outside.tasks_done}, payments {outside.signals['api'] + outside.signals['sql']}"
+        states += f" | {outside.tasks_done} tasks, {outside.signals['api'] + outside.signals['sql']} payments"
         self._bar.update(self._task, completed=over, states=states)
         if not self._console.is_terminal and (time.monotonic() >= self._lined or over == self._total):
             self._lined = time.monotonic() + LINE_S

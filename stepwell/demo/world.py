@@ -23,6 +23,7 @@ from engine.embedded import EmbeddedServer
 from engine.errors import OperatorError
 from stepwell import connection, place, prepare, provision, up
 from stepwell.connection import Connection
+from stepwell.demo import watchdog
 from stepwell.supervise import Child, Family, Stop, Stopped, own_command
 
 WORKERS = 2
@@ -55,22 +56,22 @@ def world(stop: Stop, *, keep: bool, seed: int, failure_rate: float) -> Iterator
     """Build the world; take it down afterwards, the folder too unless `keep`."""
     folder = Path(tempfile.mkdtemp(prefix="stepwell-demo-"))
     folder.chmod(0o711)  # the embedded server's account passes through
-    server = EmbeddedServer(folder / place.CLUSTER)
-    try:
-        server.start()
-        settings = Settings(data_dir=folder)
-        made, _ = prepare.embedded(server.dsn, settings)
-        shop_url = open_shop(made)
-        with Family(folder / "logs") as family:
-            yield _populate(
-                family, settings, made, shop_url, stop, ("--seed", str(seed), "--failure-rate", str(failure_rate))
-            )
-    finally:
-        if keep:
-            server.stop()
-        else:
-            server.destroy()
-            shutil.rmtree(folder, ignore_errors=True)
+    options = ("--seed", str(seed), "--failure-rate", str(failure_rate))
+    with watchdog.guarded(folder, keep=keep):
+        server = EmbeddedServer(folder / place.CLUSTER)
+        try:
+            server.start()
+            settings = Settings(data_dir=folder)
+            made, _ = prepare.embedded(server.dsn, settings)
+            shop_url = open_shop(made)
+            with Family(folder / "logs") as family:
+                yield _populate(family, settings, made, shop_url, stop, options)
+        finally:
+            if keep:
+                server.stop()
+            else:
+                server.destroy()
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_shop(made: Connection) -> str:

@@ -18,13 +18,13 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, "NO_COLOR": "1", "COLUMNS": "200", **settings}
 
 
-def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def run(folder: Path, *arguments: str, given: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; `given` is its standard input."""
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=folder,
         env=environment(**settings),
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         timeout=100,

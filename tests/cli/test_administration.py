@@ -1,5 +1,6 @@
 """`migrate`, `tenant`, `environment`, `login`, `key` as an operator types them, on a server of the operator's."""
 
+import json
 import os
 from pathlib import Path
 
@@ -90,6 +91,56 @@ def test_a_login_is_printed_once_and_works(house: House, owner: dict[str, str], 
     assert again.returncode == 1
     assert "exists already" in again.stderr
     house.owner.execute(f"drop role {name}")
+
+
+def test_a_customers_login_has_few_connections_unless_it_is_told_otherwise(
+    house: House, owner: dict[str, str], tmp_path: Path
+) -> None:
+    name, scope = f"shop_{os.urandom(4).hex()}", ("--tenant", "acme", "--environment", "dev")
+    limit = "select rolconnlimit from pg_roles where rolname = %s"
+
+    answer(tmp_path, "login", "create", name, "--kind", "caller", *scope, **owner)
+    answer(tmp_path, "login", "create", f"{name}_2", "--kind", "report", *scope, "--connections", "3", **owner)
+    answer(tmp_path, "login", "create", f"{name}_3", "--kind", "worker", **owner)
+
+    assert [house.value(limit, login) for login in (name, f"{name}_2", f"{name}_3")] == [20, 3, -1]
+    house.owner.execute(f"drop role {name}, {name}_2, {name}_3")
+
+
+def test_a_password_of_ones_own_is_taken_and_not_printed(house: House, owner: dict[str, str], tmp_path: Path) -> None:
+    name, scope = f"shop_{os.urandom(4).hex()}", ("--tenant", "acme", "--environment", "dev")
+    options = ("--kind", "caller", *scope, "--password-stdin")
+
+    without = run(tmp_path, "login", "create", name, *options, **owner)
+    done = run(tmp_path, "login", "create", name, *options, given="correct horse\n", **owner)
+
+    assert without.returncode == 1
+    assert done.returncode == 0, done.stderr
+    assert "correct" not in done.stdout
+    with psycopg.connect(json.loads(done.stdout)["url"], password="correct horse") as connection:
+        assert connection.execute("select tenant_id is not null from stepwell.scope()").fetchone() == (True,)
+    house.owner.execute(f"drop role {name}")
+
+
+def test_an_applications_own_role_is_registered_and_keeps_its_password(
+    house: House, owner: dict[str, str], tmp_path: Path
+) -> None:
+    name, scope = f"app_{os.urandom(4).hex()}", ("--tenant", "acme", "--environment", "dev")
+    options = ("--kind", "caller", *scope, "--existing")
+    with psycopg.connect(house.dsn("superuser"), autocommit=True) as superuser:
+        superuser.execute(f"create role {name} login password 'its own'; create role {name}_2 login superuser")
+
+    done = answer(tmp_path, "login", "create", name, *options, **owner)
+    too_much = run(tmp_path, "login", "create", f"{name}_2", *options, **owner)
+    missing = run(tmp_path, "login", "create", f"{name}_3", *options, **owner)
+
+    with psycopg.connect(done["url"], password="its own") as connection:
+        assert connection.execute("select tenant_id is not null from stepwell.scope()").fetchone() == (True,)
+    assert "superuser" in too_much.stderr
+    assert "there is no role" in missing.stderr
+    assert house.value("select count(*) from stepwell.login where role_name like %s", f"{name}%") == 1
+    with psycopg.connect(house.dsn("superuser"), autocommit=True) as superuser:
+        superuser.execute(f"drop role {name}, {name}_2")
 
 
 def test_a_programs_login_has_no_tenant(house: House, owner: dict[str, str], tmp_path: Path) -> None:

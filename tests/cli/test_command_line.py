@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from engine.errors import BadInput, Finding, IdempotencyMismatch, InvalidDefinition, tree
+from stepwell import failure
 from stepwell.main import COMMANDS, cli
 
 UNREACHABLE = "http://127.0.0.1:9"
@@ -84,6 +86,36 @@ def test_a_broken_file_is_refused_before_anything_is_sent(runner: CliRunner) -> 
 
     assert told.exit_code == 1
     assert "broken.yaml is neither JSON nor YAML" in told.stderr
+
+
+def test_a_problem_is_told_with_its_place_each_finding_and_advice_for_a_person(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    findings = (Finding("/steps/0/id", "is missing", "Add it."), Finding("/name", "is \x1b[2Jno text"))
+
+    failure.tell(BadInput("the input is wrong", pointer="/input/amount"))
+    failure.tell(InvalidDefinition("2 faults", findings=findings))
+
+    assert capsys.readouterr().err.splitlines() == [
+        "error: the input is wrong",
+        "  at /input/amount",
+        "  → Correct that place and run the command again.",
+        "error: 2 faults",
+        "  /steps/0/id",
+        "      is missing",
+        "      → Add it.",
+        "  /name",
+        "      is \ufffd[2Jno text",
+        "  → Correct each of these places in the file and apply it again.",
+    ]
+
+
+def test_no_advice_of_the_error_tree_speaks_of_requests() -> None:
+    told = [failure.ADVICE.get(error.advice, error.advice) for error in tree()]
+
+    assert [advice for advice in told if "request" in advice or "Idempotency" in advice and "body" not in advice] == [
+        IdempotencyMismatch.advice
+    ]
 
 
 def test_debug_lets_the_error_through(runner: CliRunner) -> None:

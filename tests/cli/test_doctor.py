@@ -7,7 +7,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from stepwell import checks
+from engine.embedded import place
+from stepwell import checks, doctor
 from stepwell.checks import BAD, HINT, OK, Finding
 from tests.cli.program import answer, run
 from tests.house import OWNER, House
@@ -120,6 +121,24 @@ def test_what_a_login_may_not_see_is_a_hint_not_an_end(house: House) -> None:
 
     assert [f.state for f in found if "not checked" in f.message] == [HINT]
     assert of(found, "clock")[0][0] == OK
+
+
+def test_a_cluster_whose_data_folder_is_gone_is_named_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "SHARED", tmp_path)
+    for name, home in (("cluster-lost", tmp_path / "gone"), ("cluster-used", tmp_path / "there")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "home").write_text(f"{home}\n")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "server.json").write_text("{}")
+
+    (found,) = doctor.stranded_clusters()
+
+    assert found.state == HINT
+    assert str(tmp_path / "gone") in found.message
+    assert f"rm -r {tmp_path / 'cluster-lost'}" in found.advice
+    assert (tmp_path / "cluster-lost").exists()
 
 
 @pytest.mark.parametrize(

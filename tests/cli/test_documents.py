@@ -39,9 +39,9 @@ def test_no_tag_makes_anything_but_json_values(tag: str) -> None:
 def test_input_is_a_file_or_json_itself_or_empty(tmp_path: Path) -> None:
     (tmp_path / "input.json").write_text('{"from": "file"}')
 
-    assert documents.read_input(str(tmp_path / "input.json")) == {"from": "file"}
-    assert documents.read_input('{"from": "here"}') == {"from": "here"}
-    assert documents.read_input(None) == {}
+    assert documents.read_value(str(tmp_path / "input.json"), "--input") == {"from": "file"}
+    assert documents.read_value('{"from": "here"}', "--input") == {"from": "here"}
+    assert documents.read_value(None, "--input") == {}
 
 
 def test_a_missing_file_is_named() -> None:

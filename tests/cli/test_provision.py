@@ -16,7 +16,7 @@ from tests.house import OWNER, House
 
 
 @pytest.fixture
-def owner_url(house: House) -> str:
+def owner_url(house: House, no_program_logins: None) -> str:
     return provision.login_url(house.dsn(OWNER), OWNER, str(conninfo_to_dict(house.dsn(OWNER))["password"]))
 
 
@@ -60,6 +60,21 @@ def test_without_the_kept_passwords_new_ones_are_set(made: Connection, owner_url
 
     assert again.api_url != made.api_url
     assert rows(again.api_url, "select 1") == [(1,)]
+
+
+def test_a_programs_login_that_somebody_else_made_is_told_of(house: House, owner_url: str) -> None:
+    with psycopg.connect(house.dsn("superuser"), autocommit=True) as superuser:
+        superuser.execute(f"create role {superuser.info.dbname}_api_login login")
+
+    with (
+        provision.connected(owner_url) as owner,
+        pytest.raises(OperatorError, match="may not set the password") as told,
+    ):
+        provision.programs(owner, owner_url, None, None)
+
+    assert "admin option" in told.value.advice
+    with psycopg.connect(house.dsn("superuser"), autocommit=True) as superuser:
+        superuser.execute(f"drop role {superuser.info.dbname}_api_login")
 
 
 def test_the_admin_key_is_kept_as_a_hash_only(made: Connection, house: House) -> None:

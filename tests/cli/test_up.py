@@ -235,7 +235,7 @@ def test_with_the_partner_the_examples_run(folder: Path) -> None:
     assert done["status"] == "COMPLETED", done["error"]
 
 
-def test_a_server_of_ones_own_is_used_where_set(house: House, folder: Path) -> None:
+def test_a_server_of_ones_own_is_used_where_set(house: House, no_program_logins: None, folder: Path) -> None:
     with psycopg.connect(house.dsn("superuser")) as superuser:
         superuser.execute(f"alter database {superuser.info.dbname} owner to {OWNER}")
 

@@ -1,6 +1,8 @@
 """The demo does what it says, and says so when something is wrong."""
 
+import contextlib
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ import pytest
 from stepwell.demo import rows
 from stepwell.demo.expectations import ONBOARDING, ORDERS
 from stepwell.demo.rows import Way
-from tests.cli.program import run
+from tests.cli.program import COMMAND, environment, run
+from tests.fix_servers import private_folder
+from tests.house import eventually
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -59,3 +63,36 @@ def test_a_limit_takes_rows_of_both_definitions() -> None:
 
     assert len(cases) == 41
     assert {case.definition for case in cases} == {ONBOARDING, ORDERS}
+
+
+def commands() -> list[str]:
+    """Return the command line of every process."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_a_demo_that_is_killed_leaves_no_program_and_no_folder(tmp_path: Path) -> None:
+    with private_folder() as temp:
+        command = [*COMMAND, "demo", "--examples", str(EXAMPLES)]
+        with (tmp_path / "out").open("w") as out:
+            demo = subprocess.Popen(
+                command, cwd=tmp_path, env=environment(TMPDIR=str(temp)), stdout=out, stderr=out, start_new_session=True
+            )
+        try:
+            eventually(lambda: list(temp.glob("*/connection.json")), what="the demo's world", seconds=60)
+            calls = list(temp.glob("*/partner-calls.jsonl"))
+            assert {path.stat().st_mode & 0o077 for path in calls} == {0}
+            postmasters = [
+                pid for path in temp.glob("*/postgres/data/postmaster.pid") for pid in path.read_text().split()[:1]
+            ]
+        finally:
+            demo.kill()
+            demo.wait()
+        eventually(lambda: not list(temp.iterdir()), what="the folder is gone", seconds=60)
+        eventually(lambda: not [c for c in commands() if str(temp) in c], what="no partner is left", seconds=20)
+        assert len(postmasters) == 1
+        assert not Path(f"/proc/{postmasters[0]}").exists()

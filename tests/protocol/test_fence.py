@@ -102,7 +102,7 @@ def test_a_ring_for_a_held_process_is_no_second_hold_and_refuses_a_park_that_has
     assert house.value("select count(*) from stepwell.job") == 0
     assert holder.flush(parks=[{"process_id": number(process), "bell": 0, "due_at": None}]) == {"parked": []}
     rung = holder.tick()["rung"]
-    assert [(p, bell, [m[0] for m in mail]) for p, bell, mail in rung] == [(number(process), 1, [row[0]])]
+    assert [(p, bell) for p, bell, _ in rung] == [(number(process), 1)]
     park = {"process_id": number(process), "bell": 1, "due_at": "2026-01-01T00:00:00Z"}
     assert other.flush(parks=[park]) == {"parked": []}
     assert holder.flush(parks=[park]) == {"parked": [number(process)]}
@@ -119,7 +119,7 @@ def test_ones_own_ring_is_not_taken_for_a_second_hold_and_two_jobs_make_one_leas
     house.owner.execute("update stepwell.job set priority = 7 where id = (select max(id) from stepwell.job)")
     worker = ByHand(house)
 
-    assert [(c[0], c[3]) for c in worker.tick()["claimed"]] == [(number(process), 1)]
+    assert [c[0] for c in worker.tick()["claimed"]] == [number(process)]
     with house.caller() as db:
         db.execute("select stepwell.cancel_process(%s)", (process,))
     again = worker.tick()

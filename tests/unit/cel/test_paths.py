@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cel.fuel import Fuel
 from engine.cel import EvaluationError, InvalidExpression, Lazy, compile_expression
+from engine.cel.fuel import Fuel
 
 
 class Values:

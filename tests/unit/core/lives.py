@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from engine.core.commands import (
     Reported,
     Retry,
     Signal,
+    Unreadable,
     Woken,
 )
 from engine.core.model import Category, Failure
@@ -148,8 +148,8 @@ _orders = st.one_of(
     st.builds(
         Signal, signal_id=st.integers(1, 5), name=st.sampled_from((*SIGNALS, "other")),
         correlation=st.sampled_from(KEYS), data=json_values,
-        sent_at=st.just(datetime(2026, 3, 1, tzinfo=UTC)),
     ),
+    st.builds(Unreadable, why=st.text(max_size=9)),
 )  # fmt: skip
 arbitrary_commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(Opened),

@@ -1,0 +1,37 @@
+"""A password is never shown, whatever way it is written."""
+
+import pytest
+
+from engine.config import mask_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:secret@h/d",
+        "postgresql://u:p@secret@h/d",
+        "postgresql://u:p/secret@h/d",
+        "postgresql://u:12/secret@h/d",
+        "postgresql://u:p?secret@h/d",
+        "postgresql://h/d?password=secret",
+        "postgresql://h/d?PASSWORD=secret",
+        "postgresql://h/d?pass%77ord=secret",
+        "postgresql://h/d?sslpassword=secret",
+        "host=h password=secret",
+        r"password='a b\' secret' host=h",
+        r"password=a\ secret host=h",
+        "password=a secret",
+        "dbname=postgresql://u:secret@h/d",
+        "secret",
+    ],
+)
+def test_no_part_of_a_password_is_left(url: str) -> None:
+    assert "secret" not in mask_url(url)
+    assert "***" in mask_url(url)
+
+
+def test_the_rest_stays_where_it_is_clear() -> None:
+    masked = mask_url("postgresql://u:secret@h:5433/d?sslmode=require")
+
+    assert set(masked.split()) == {"user=u", "password=***", "host=h", "port=5433", "dbname=d", "sslmode=require"}
+    assert mask_url("host=/var/run/postgresql user=u") == "user=u host=/var/run/postgresql"
