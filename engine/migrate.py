@@ -52,9 +52,10 @@ def schema_status(connection: Connection) -> SchemaStatus:
 def migrate(connection: Connection) -> SchemaStatus:
     """Apply what is missing; return the status from before. `connection`: the owner's, autocommitting.
 
-    Raises SchemaError when the database is newer than this release or an applied migration was edited.
+    Raises SchemaError when the database is newer than this release, an applied migration was edited, or somebody else
+    holds the lock.
     """
-    connection.execute(sql.query("migration.lock"))
+    _take_turn(connection)
     try:
         connection.execute(sql.query("migration.quiet"))
         connection.execute(sql.query("migration.book"))
@@ -69,6 +70,18 @@ def migrate(connection: Connection) -> SchemaStatus:
     finally:
         if not connection.broken:
             connection.execute(sql.query("migration.unlock"))
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait for others that migrate; but not for ever, since anybody may hold an advisory lock."""
+    connection.execute(sql.query("migration.patience"))
+    try:
+        connection.execute(sql.query("migration.lock"))
+    except psycopg.errors.LockNotAvailable:
+        raise SchemaError(
+            "another session has held the migration lock for 30 seconds",
+            advice="See pg_locks for advisory locks, end that session, and run 'stepwell migrate' again.",
+        ) from None
 
 
 def _refuse(status: SchemaStatus) -> None:

@@ -2,8 +2,9 @@
 -- One autocommitted transaction. The claim is thereby committed before its processes are loaded (a claim that loads in
 -- its own statement reads a stale tail).
 --
--- Lock order (all of it, so that no two ticks and no flush can wait in a circle): own worker row → timers (skip locked)
--- → signals by id → jobs (skip locked) → leases by process id → leases of the sweep (skip locked, never waits).
+-- Lock order (all of it, so that no two ticks and no flush can wait in a circle): own worker row → signal
+-- jobs (skip locked) → signals by id → timers (skip locked) → jobs (skip locked) → leases by process id → leases of the
+-- sweep (skip locked, never waits).
 --
 -- Indexes: worker pk, signal_job pk, wait pk, timer_in_order, job pk, lease pk, lease_by_worker, inbox pk.
 -- Rows: at most 500 timers, 500 signals, `slots` jobs; the rung leases of this worker.

@@ -1,5 +1,8 @@
 -- Statements of migrate. Role: the owner. Rows: tens.
 
+-- :name migration.patience
+set lock_timeout = '30s'
+
 -- :name migration.lock
 -- Programs that migrate at once take turns.
 select pg_advisory_lock(hashtext('stepwell.migrate'))

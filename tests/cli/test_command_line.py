@@ -113,7 +113,7 @@ def test_a_problem_is_told_with_its_place_each_finding_and_advice_for_a_person(
 def test_no_advice_of_the_error_tree_speaks_of_requests() -> None:
     told = [failure.ADVICE.get(error.advice, error.advice) for error in tree()]
 
-    assert [advice for advice in told if "request" in advice or "Idempotency" in advice and "body" not in advice] == [
+    assert [advice for advice in told if "request" in advice or "same Idempotency" in advice] == [
         IdempotencyMismatch.advice
     ]
 

@@ -15,16 +15,21 @@ from tests.house import eventually
 WAITING = {
     "name": "waiting",
     "steps": [{"id": "word", "type": "wait", "config": {"signal": "word.given", "correlation_key": "${input.key}"}}],
-    "output": {"word": "${steps.word.output.data.word}"},
+    "output": "${steps.word.output}",
 }
 ASKING = {"name": "asking", "steps": [{"id": "ask", "type": "manual", "config": {"title": "Well?", "group": "g"}}]}
+
+FAILING = {
+    "name": "failing",
+    "steps": [{"id": "call", "type": "http", "config": {"url": "http://192.0.2.1/"}}],
+}
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Path]:
-    """Return the folder of one `up`, with both definitions published."""
+    """Return the folder of one `up`, with the definitions published."""
     with private_folder() as folder, up(folder, "--workers", "1"):
-        for document in (WAITING, ASKING):
+        for document in (WAITING, ASKING, FAILING):
             (folder / "definition.json").write_text(json.dumps(document))
             answer(folder, "definition", "apply", "definition.json")
         yield folder
@@ -51,22 +56,36 @@ def test_a_process_is_cancelled_and_listed(running: Path) -> None:
     assert again.returncode == 1
     listed = answer(running, "process", "list", "--status", "cancelled", "--definition", "waiting")
     assert [one["id"] for one in listed] == [process]
-    assert answer(running, "process", "history", process)[-1]["data"]["reason"] == "nobody comes"
+    (event,) = [e for e in answer(running, "process", "history", process) if e["type"] == "process.cancelled"]
+    assert event["data"]["reason"] == "nobody comes"
 
 
-def test_a_task_is_completed_and_one_that_was_rejected_is_asked_again_by_a_retry(running: Path) -> None:
-    process, refused = start(running, "asking"), start(running, "asking")
+def test_tasks_are_completed_and_rejected_in_the_name_of_a_person(running: Path) -> None:
+    agreed, refused = start(running, "asking"), start(running, "asking")
 
-    done = answer(running, "task", "complete", task_of(running, process), "--by", "ines", "--data", '{"well": 1}')
-    no = answer(running, "task", "reject", task_of(running, refused), "--by", "ines", "--reason", "no")
-    finished(running, refused)
-    retried = answer(running, "process", "retry", refused)
+    yes = answer(running, "task", "complete", task_of(running, agreed), "--by", "ines", "--data", '{"well": 1}')
+    no = answer(running, "task", "reject", task_of(running, refused), "--by", "ines", "--reason", "not today")
 
-    assert (done["status"], no["status"]) == ("COMPLETED", "FAILED")
-    assert finished(running, process)["status"] == "COMPLETED"
-    assert retried["status"] in ("IN_PROGRESS", "WAITING")
-    answer(running, "task", "complete", task_of(running, refused), "--by", "ines")
-    assert finished(running, refused)["status"] == "COMPLETED"
+    assert (yes["process_id"], no["process_id"]) == (agreed, refused)
+    told = {process: json.dumps(answer(running, "process", "history", process)) for process in (agreed, refused)}
+    assert finished(running, agreed)["activities"][0]["output"]["data"] == {"well": 1}
+    assert "not today" in told[refused]
+    assert answer(running, "task", "list") == []
+
+
+def test_a_failed_process_is_retried_and_no_other(running: Path) -> None:
+    failed, waiting = start(running, "failing"), start(running, "waiting", key="no retry")
+    finished(running, failed)
+
+    done = answer(running, "process", "retry", failed, "--by", "ines")
+    refused = run(running, "process", "retry", waiting)
+
+    assert done["id"] == failed
+    events = answer(running, "process", "history", failed)
+    assert [event["data"]["by"] for event in events if event["type"] == "process.retried"] == ["ines"]
+    assert refused.returncode == 1
+    assert "only a FAILED process is retried" in refused.stderr
+    answer(running, "process", "cancel", waiting)
 
 
 def test_a_signal_reaches_who_waits_for_it(running: Path) -> None:

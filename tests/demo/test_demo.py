@@ -83,8 +83,7 @@ def test_a_demo_that_is_killed_leaves_no_program_and_no_folder(tmp_path: Path) -
                 command, cwd=tmp_path, env=environment(TMPDIR=str(temp)), stdout=out, stderr=out, start_new_session=True
             )
         try:
-            eventually(lambda: list(temp.glob("*/connection.json")), what="the demo's world", seconds=60)
-            calls = list(temp.glob("*/partner-calls.jsonl"))
+            calls = eventually(lambda: list(temp.glob("*/partner-calls.jsonl")), what="the demo's world", seconds=60)
             assert {path.stat().st_mode & 0o077 for path in calls} == {0}
             postmasters = [
                 pid for path in temp.glob("*/postgres/data/postmaster.pid") for pid in path.read_text().split()[:1]

@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from engine.cel import compile_condition
+from engine.cel.fuel import Fuel
 from engine.core.definition import parse_definition
 from tests.docs.pages import Block, blocks
 from tests.house import House, eventually
@@ -238,6 +239,8 @@ def test_the_condition_of_the_definitions_page_says_what_it_seems_to() -> None:
     condition = compile_condition(yaml.safe_load(block.text))
 
     class Scope:
+        fuel = Fuel()
+
         def lookup(self, root: str) -> Any:
             return {
                 "input": {"amount": 100, "country": "AT", "vip": False},
