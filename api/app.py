@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
@@ -22,7 +23,7 @@ from litestar.types import Message
 
 from api import definitions, health, processes, signals, tasks
 from api.auth import Keys, authorize
-from api.bodies import MAX_BODY, Asked
+from api.bodies import MAX_BODY, Asked, Places
 from api.catalogue import Catalogue
 from api.database import Database
 from api.documented import StrictStructs
@@ -56,8 +57,10 @@ class Application(Litestar):
         try:
             await super().__call__(scope, receive, watched)
         finally:
+            self.state.large_bodies.give_back(scope)
             self.state.observe(
                 RequestServed(
+                    level=_level(scope["path"], status),
                     method=scope["method"],
                     path=scope["path"],
                     status=status,
@@ -65,6 +68,11 @@ class Application(Litestar):
                     code=scope.get("stepwell.code"),
                 )
             )
+
+
+def _level(path: str, status: int) -> str:
+    """Return the level of a request's log line: a probe every second that finds all well is noise."""
+    return "debug" if path.startswith(health.PREFIX) and status < HTTPStatus.BAD_REQUEST else "info"
 
 
 def create_app(settings: Settings, observe: Observer = nowhere, *, pool_size: int = POOL_SIZE) -> Litestar:
@@ -85,7 +93,7 @@ def create_app(settings: Settings, observe: Observer = nowhere, *, pool_size: in
     return Application(
         route_handlers=[_routes(), *health.ROUTES],
         lifespan=[connected],
-        state=State({"api_keys": Keys(database), "observe": observe}),
+        state=State({"api_keys": Keys(database), "observe": observe, "large_bodies": Places()}),
         dependencies={
             "database": Provide(lambda: database, sync_to_thread=False),
             "catalogue": Provide(lambda: catalogue, sync_to_thread=False),

@@ -1,8 +1,10 @@
 """The one seam where request bodies become values.
 
-Raw bytes of at most 16 MiB (the framework stops reading beyond) → text that is UTF-8 → depth, counted before anything
-recursive sees it → JSON or YAML → the form jsonb hands back (`values.admit`) → a Struct of api/wire.py. Each check
-answers with a problem that points at the fault; nothing a client sends ends as a 500.
+Raw bytes of at most 16 MiB (the framework stops reading beyond), read within 30 s → text that is UTF-8 → number of
+values and depth, counted before anything is made of them → JSON or YAML → the form jsonb hands back (`values.admit`) →
+a Struct of api/wire.py. Each check answers with a problem that points at the fault; nothing sent ends as a 500.
+
+A large body takes many times its size as values, so only LARGE_AT_ONCE requests have one at a time; see `Places`.
 """
 
 from __future__ import annotations
@@ -16,26 +18,37 @@ import msgspec
 from litestar import Request
 
 from api.yaml_bodies import MAX_YAML, read_yaml
+from engine.core import values
 from engine.core.values import Inadmissible, admit, escape
 from engine.errors import BadInput, StepwellError, TooLarge, UnreadableBody
 
 MAX_BODY = 16 << 20  # bytes
 MAX_VALUE = 1 << 20  # bytes of JSON: input, output and signal data (design section 5)
-ENVELOPE = 4  # levels a request adds around a value of 64
-MAX_DEPTH = 64 + ENVELOPE
+VALUE_DEPTH = values.MAX_DEPTH
+ENVELOPE = 4  # levels a request adds around a value
+MAX_DEPTH = VALUE_DEPTH + ENVELOPE
+
+MAX_VALUES = 1_000_000  # in one body: some 100 MB when decoded
+BODY_SECONDS = 30.0  # for all of a body: who drips bytes must not keep a connection
 
 AT_ONCE = 64 << 10  # bytes; larger bodies are decoded in a thread
+LARGE = 1 << 20  # bytes; larger bodies wait for one of LARGE_AT_ONCE places
+LARGE_AT_ONCE = 2
 
 JSON_TYPES = ("application/json",)
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# The closing quote may be missing: else each quote of a text that is never closed would search all of the rest anew.
+_STRING = rb'"(?:[^"\\]++|\\.)*+"?'
+_STRINGS = re.compile(_STRING, re.DOTALL)
+_PIECES = re.compile(rb'(?:[^"]*+%b){1,10000}+|[^"]++' % _STRING, re.DOTALL)
 _NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _WHERE = re.compile(r" - at `\$([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 
+_encode = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -47,8 +60,43 @@ class UnsupportedMediaType(BadInput):
     advice = "Send JSON with 'Content-Type: application/json'."
 
 
+class BodyTooSlow(BadInput):
+    """The body did not come in time."""
+
+    code = "body_too_slow"
+    status = 408
+    advice = "Send the request again; a body has 30 s to arrive."
+
+
+class Places:
+    """Room for large bodies. A request keeps its place until it has been answered: so long its values live."""
+
+    _SLOT = "stepwell.place"
+
+    def __init__(self, number: int = LARGE_AT_ONCE) -> None:
+        self._free = asyncio.Semaphore(number)
+
+    async def take(self, scope: Any) -> None:
+        """Wait for a place for the request of this ASGI scope."""
+        await self._free.acquire()
+        scope[self._SLOT] = True
+
+    def give_back(self, scope: Any) -> None:
+        """End the request's hold on a place, if it has one."""
+        if scope.pop(self._SLOT, False):
+            self._free.release()
+
+
 class Asked(Request[Any, Any, Any]):
     """A request whose body passes the seam. Litestar asks `json()` for the handler's `data`."""
+
+    async def body(self) -> bytes:
+        """Return the body as it came. Raises BodyTooSlow, and the framework's own for one that is too large."""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await super().body()
+        except TimeoutError:
+            raise BodyTooSlow("the body did not arrive in time") from None
 
     async def json(self) -> Any:
         """Return the body as the Struct that the handler takes. Raises StepwellError."""
@@ -61,6 +109,8 @@ class Asked(Request[Any, Any, Any]):
         if "stepwell.body" not in self.scope:
             kind = self._kind()
             raw = await self.body()
+            if len(raw) > LARGE:
+                await self.app.state.large_bodies.take(self.scope)
             decode = decode_yaml if kind == "yaml" else decode_json
             # Seconds for the largest: other requests go on meanwhile.
             value = await asyncio.to_thread(decode, raw) if len(raw) > AT_ONCE else decode(raw)
@@ -69,8 +119,10 @@ class Asked(Request[Any, Any, Any]):
 
     async def fingerprint(self) -> bytes:
         """Return what makes two requests the same request: method, path, and the body however it was written."""
-        value = await self.value() if await self.body() else None
-        return hashlib.sha256(b"%b %b\n%b" % (self.method.encode(), self.url.path.encode(), _canonical(value))).digest()
+        raw = await self.body()
+        value = await self.value() if raw else None
+        canonical = await asyncio.to_thread(_canonical, value) if len(raw) > AT_ONCE else _canonical(value)
+        return hashlib.sha256(b"%b %b\n%b" % (self.method.encode(), self.url.path.encode(), canonical)).digest()
 
     def _kind(self) -> str:
         """Return 'json' or 'yaml'. Raises UnsupportedMediaType."""
@@ -89,6 +141,8 @@ class Asked(Request[Any, Any, Any]):
 def decode_json(raw: bytes) -> Any:
     """Return the JSON value of a body in jsonb's form. Raises UnreadableBody, BadInput, TooLarge."""
     _check_text(raw)
+    if too_many(raw, MAX_VALUES):
+        raise TooLarge(f"the body holds more than {MAX_VALUES} values", advice="Split it into several requests.")
     if too_deep(raw, MAX_DEPTH):
         raise UnreadableBody(f"the body is nested more than {MAX_DEPTH} levels deep")
     try:
@@ -135,19 +189,36 @@ def refusal(fault: Inadmissible, pointer: str = "") -> StepwellError:
 
 
 def check_value(value: Any, pointer: str) -> None:
-    """Refuse an input or signal data over 1 MiB or 64 levels. Raises BadInput, TooLarge."""
+    """Refuse an input or data, already in jsonb's form, over 1 MiB or 64 levels. Raises BadInput, TooLarge."""
+    raw = _encode(value)
+    if len(raw) <= MAX_VALUE and not too_deep(raw, VALUE_DEPTH):
+        return  # the usual case, without a walk in Python that other requests would wait for
     try:
         admit(value, max_bytes=MAX_VALUE)
     except Inadmissible as fault:
         raise refusal(fault, pointer) from None
 
 
-async def check_values(values: list[Any], pointer: str) -> None:
+async def check_values(inputs: list[Any], pointer: str) -> None:
     """Refuse a list of which one value is not an input. Raises BadInput, TooLarge."""
-    for place, value in enumerate(values):
+    for place, value in enumerate(inputs):
         check_value(value, f"{pointer}/{place}")
         if place % 100 == 99:
             await asyncio.sleep(0)  # other requests go on meanwhile
+
+
+def too_many(raw: bytes, limit: int) -> bool:
+    """Tell whether JSON holds more than about `limit` values: before each but the first is a comma or a bracket."""
+    return _marks(raw) > limit and _marks(_outside_strings(raw)) > limit
+
+
+def _marks(raw: bytes) -> int:
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+
+
+def _outside_strings(raw: bytes) -> bytes:
+    """Return JSON without its strings; in pieces, for a single call would keep all other threads from running."""
+    return b"".join(_STRINGS.sub(b"", piece[0]) for piece in _PIECES.finditer(raw))
 
 
 def too_deep(raw: bytes, limit: int) -> bool:
@@ -158,7 +229,7 @@ def too_deep(raw: bytes, limit: int) -> bool:
     """
     if raw.count(b"[") + raw.count(b"{") <= limit:
         return False
-    brackets = _STRINGS.sub(b"", raw).translate(_ONE_KIND, _NO_BRACKET)
+    brackets = _outside_strings(raw).translate(_ONE_KIND, _NO_BRACKET)
     for _ in range(limit):
         left = brackets.replace(b"[]", b"")
         if len(left) == len(brackets):

@@ -18,9 +18,11 @@ from api.idempotency import Answer, once, respond
 from api.lists import Cursor, Limit, cursor_id, page
 from api.problems import not_found
 from api.wire import DefinitionView, Page
+from engine.core.checks import check_visible
 from engine.core.definition import parse_definition
 from engine.core.ids import public_id
-from engine.errors import BadInput
+from engine.core.shapes import Findings
+from engine.errors import BadInput, InvalidDefinition
 from engine.store import (
     AsyncConnection,
     DefinitionRow,
@@ -51,6 +53,7 @@ async def publish(request: Asked, database: Db) -> Response[DefinitionView]:
     """Check a document (JSON or YAML) and publish it under its name. A published version never changes."""
     document = await request.value()
     definition = parse_definition(document)
+    check_name(definition.name)
     stored = {name: value for name, value in document.items() if name not in definition.declared}
 
     async def act(connection: AsyncConnection, scope: Scope) -> Answer:
@@ -63,6 +66,16 @@ async def publish(request: Asked, database: Db) -> Response[DefinitionView]:
         return Answer(201, view, f"/api/v1/workflows/definitions/{view.id}")
 
     return respond(*await once(request, database, request.user, act))
+
+
+def check_name(name: str) -> None:
+    """Refuse a definition's name with characters that cannot be seen. Raises InvalidDefinition."""
+    findings = Findings()
+    check_visible(name, "/name", findings)
+    if findings.items:
+        fault = findings.items[0]
+        message = f"the definition has 1 fault: {fault.message}"
+        raise InvalidDefinition(message, pointer=fault.pointer, findings=(fault,))
 
 
 @get(

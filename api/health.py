@@ -12,6 +12,7 @@ from api.wire import Health
 from engine.errors import SchemaError, Unavailable
 from engine.store import reachable
 
+PREFIX = "/health/"
 
 _BAD_QUERY = ResponseSpec(Problem, media_type=MEDIA_TYPE, description="A query parameter", generate_examples=False)
 

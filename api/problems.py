@@ -61,6 +61,8 @@ def answer(problem: Problem, headers: dict[str, str] | None = None) -> Response[
     headers = dict(headers or {})
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="stepwell"'
+    if problem.status == HTTPStatus.REQUEST_TIMEOUT:
+        headers["Connection"] = "close"  # what is left of the request would be taken for the next one
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "2"
     return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)

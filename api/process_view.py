@@ -25,7 +25,7 @@ def view(row: ProcessRow) -> ProcessView:
 
 
 def detail(row: ProcessRow, state: State, steps: Sequence[Step], payloads: dict[int, str]) -> ProcessDetail:
-    """Return a process with everything. `payloads`: the values that `refs_of` named, as JSON text."""
+    """Return a process with everything. `payloads`: values that `refs_of` named, as JSON text, or some of them."""
     # Row and history are read in one snapshot, but status on the row is written with its event: the state is the truth.
     common = _common(row)
     common.update(status=state.status, started_at=state.started_at, ended_at=state.ended_at)
@@ -35,6 +35,8 @@ def detail(row: ProcessRow, state: State, steps: Sequence[Step], payloads: dict[
         **common,
         input=_value(state.input, state.input_ref, payloads),
         output=_value(state.output, state.output_ref, payloads),
+        input_ref=_left_out(state.input_ref, payloads),
+        output_ref=_left_out(state.output_ref, payloads),
         error=state.error,
         current_activity=current[0] if current else None,
         current_activities=current,
@@ -42,10 +44,10 @@ def detail(row: ProcessRow, state: State, steps: Sequence[Step], payloads: dict[
     )
 
 
-def refs_of(state: State) -> set[int]:
-    """Return the numbers of all values kept aside that a view of the state needs."""
-    refs = {state.input_ref, state.output_ref, *(a.output_ref for a in state.activities.values())}
-    return {ref for ref in refs if ref is not None}
+def refs_of(state: State) -> list[int]:
+    """Return the numbers of all values kept aside that a view of the state needs, the process's own first."""
+    refs = (state.input_ref, state.output_ref, *(a.output_ref for a in state.activities.values()))
+    return [ref for ref in refs if ref is not None]
 
 
 def _common(row: ProcessRow) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def _activity(process_id: int, activity: Activity, step: Step, payloads: dict[in
         due_at=activity.due_at,
         deadline_at=activity.deadline_at,
         output=_value(activity.output, activity.output_ref, payloads),
+        output_ref=_left_out(activity.output_ref, payloads),
         error=activity.error,
         wait=activity.wait,
         skip_reason=activity.skip_reason,
@@ -112,4 +115,8 @@ def _is_current(activity: ActivityView) -> bool:
 def _value(value: Any, ref: int | None, payloads: dict[int, str]) -> Any:
     if ref is None or ref not in payloads:
         return value
-    return msgspec.json.decode(payloads[ref])
+    return msgspec.Raw(payloads[ref])  # goes out as it is
+
+
+def _left_out(ref: int | None, payloads: dict[int, str]) -> int | None:
+    return None if ref in payloads else ref

@@ -34,7 +34,6 @@ from api.wire import (
 )
 from engine.core.ids import private_id, public_id
 from engine.core.model import ProcessStatus
-from engine.errors import BadInput
 from engine.store import (
     AsyncConnection,
     HistoryRow,
@@ -54,6 +53,7 @@ from engine.store import (
 )
 
 _MAX_HISTORY = 1000
+_PAYLOADS = "Put values over 8 KB in place of references, up to 8 MiB of them."
 
 
 @post(
@@ -188,7 +188,7 @@ async def history(
     process_id: FromPath[str],
     cursor: Cursor = None,
     limit: Annotated[int, QueryParameter(ge=1, le=_MAX_HISTORY)] = 100,
-    payloads: Annotated[bool, QueryParameter(description="Put values over 8 KB in place of references.")] = False,
+    payloads: Annotated[bool, QueryParameter(description=_PAYLOADS)] = False,
 ) -> Page[EventView]:
     """Return a page of events."""
     scope = request.user.scope
@@ -201,7 +201,7 @@ async def history(
         found = [(row, msgspec.json.decode(row.data)) for row in rows]
         values: dict[int, str] = {}
         if payloads:
-            wanted = {data[name] for _, data in found[:limit] for name in _REFS if name in data}
+            wanted = [data[name] for _, data in found[:limit] for name in _REFS if name in data]
             values = await read_payloads(connection, scope, number, wanted)
     items = [_event(row, data, values) for row, data in found]
     return page(items, limit, lambda item: str(item.seq))
@@ -220,7 +220,7 @@ def _event(row: HistoryRow, data: dict[str, Any], values: dict[int, str]) -> Eve
             data[name] = public_id(prefix, data[name])
     for ref, name in _REFS.items():
         if data.get(ref) in values:
-            data[name] = msgspec.json.decode(values[data.pop(ref)])
+            data[name] = msgspec.Raw(values[data.pop(ref)])
     return EventView(seq=row.seq, at=row.at, type=row.type, v=row.v, path=row.path, attempt=row.attempt, data=data)
 
 

@@ -19,8 +19,13 @@ By = Annotated[str, Meta(min_length=1, max_length=150, description="Who asks. Th
 Reason = Annotated[str, Meta(min_length=1, max_length=2000, description="Why; stored in history.")]
 DefinitionName = Annotated[str, Meta(min_length=1, max_length=200, description="Name or id (wf_…) of a definition.")]
 Version = Annotated[int, Meta(ge=1, le=2147483647, description="Absent: the latest.")]
-BusinessKey = Annotated[str, Meta(min_length=1, max_length=200)]
+# Without characters that cannot be seen where it is shown; see `checks.check_visible`.
+BusinessKey = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern="^[^\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]*$")
+]
 Priority = Annotated[int, Meta(ge=-100, le=100, description="Smaller is claimed first.")]
+
+LeftOut = Annotated[int | None, Meta(description="Number of a value left out: the answer would be too large.")]
 
 MAX_BULK = 10_000
 
@@ -138,6 +143,7 @@ class ActivityView(Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
     deadline_at: datetime | None = None
     output: Any = None
+    output_ref: LeftOut = None
     error: Failure | None = None
     wait: Wait | None = None
     skip_reason: SkipReason | None = None
@@ -149,6 +155,8 @@ class ProcessDetail(ProcessView, frozen=True, kw_only=True):
 
     input: Any
     output: Any
+    input_ref: LeftOut
+    output_ref: LeftOut
     error: Failure | None
     current_activity: str | None
     current_activities: list[str]

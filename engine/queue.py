@@ -100,7 +100,7 @@ class Loaded(Struct, frozen=True):
 _tick = msgspec.json.Decoder(Tick)
 _history = msgspec.json.Decoder(list[tuple[int, datetime, str, int, str | None, int | None, msgspec.Raw]])
 _mail = msgspec.json.Decoder(tuple[tuple[int, msgspec.Raw], ...])
-_looked = msgspec.json.Decoder(list[tuple[int, int, msgspec.Raw]])
+_ids = msgspec.json.Decoder(list[int])
 _snapshot = msgspec.json.Decoder(Snapshot)
 _state = msgspec.json.Decoder(State)
 _order = msgspec.json.Decoder(Orders)
@@ -223,11 +223,11 @@ async def inbox(link: Link, me: int, ids: list[int]) -> list[Rung]:
     return [Rung(id_, bell, _mail.decode(mail)) for id_, bell, mail in rows]
 
 
-async def look_for_signals(link: Link, me: int, waits: list[dict[str, Any]]) -> list[tuple[int, int, msgspec.Raw]]:
-    """Consume kept signals for these waits; return (process, mail id, order) of each."""
+async def look_for_signals(link: Link, me: int, waits: list[dict[str, Any]]) -> list[int]:
+    """Take kept signals for these waits; return the processes that have mail now."""
     document = msgspec.json.encode(waits).decode()
     row = await link.only(sql.query("worker.look_for_signals"), {"me": me, "waits": document})
-    return _looked.decode(row[0])
+    return _ids.decode(row[0])
 
 
 async def payload(link: Link, process_id: int, n: int) -> Any:

@@ -339,13 +339,10 @@ class Session:
         if not holds:
             return
         waits = [row for hold in holds for row in hold.open_waits()]
-        found: dict[int, list[tuple[int, msgspec.Raw]]] = {}
-        for process_id, mail_id, order in await queue.look_for_signals(self._link, self.me, waits):
-            found.setdefault(process_id, []).append((mail_id, order))
+        served = await queue.look_for_signals(self._link, self.me, waits)
         for hold in holds:
-            if self.holds.get(hold.id) is hold:
-                hold.looked()
-                self._receive(hold, Rung(hold.id, hold.bell, tuple(found.get(hold.id, ()))))
+            hold.looked()
+        await self._read_mail(served)
 
     # -- effects
 

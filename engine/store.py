@@ -11,7 +11,7 @@ turns it into one of ours with `engine.db.translate`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,8 @@ AsyncConnection = psycopg.AsyncConnection[Row]
 
 _MARGIN = timedelta(minutes=10)  # between a process's created_at and the clock in its id: lock waits, large bulks
 _MAX_BIGINT = 2**63 - 1
+MAX_PAYLOADS = 8 << 20  # characters of values over 8 KB in one answer
+_PORTION = 4  # values of which nothing is known yet: 4 MiB, as a rule
 _json = msgspec.json.Encoder().encode
 
 
@@ -296,13 +298,27 @@ async def read_history(
 
 
 async def read_payloads(
-    connection: AsyncConnection, _scope: Scope, process_id: int, numbers: set[int]
+    connection: AsyncConnection, _scope: Scope, process_id: int, numbers: Iterable[int], most: int = MAX_PAYLOADS
 ) -> dict[int, str]:
-    """Return the values over 8 KB with these numbers, as JSON text."""
-    if not numbers:
-        return {}
-    values = {"id": process_id, "numbers": sorted(numbers)}
-    return dict(await _rows(connection, "process.payloads", values))
+    """Return the values over 8 KB with these numbers, as JSON text: in this order, until they take `most` characters.
+
+    The first is returned whatever it takes. Sizes are known only when values are here, so they come in small portions.
+    """
+    waiting = list(dict.fromkeys(numbers))
+    found: dict[int, str] = {}
+    left, portion = most, _PORTION
+    while waiting and left > 0:
+        asked, waiting = waiting[:portion], waiting[portion:]
+        texts: dict[int, str] = dict(await _rows(connection, "process.payloads", {"id": process_id, "numbers": asked}))
+        for number in asked:
+            text = texts.get(number, "")
+            if found and len(text) > left:
+                return found
+            if text:
+                found[number] = text
+                left -= len(text)
+        portion = max(1, left // max(map(len, texts.values()), default=1))
+    return found
 
 
 async def last_seq(connection: AsyncConnection, _scope: Scope, process_id: int) -> int:

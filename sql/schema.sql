@@ -511,13 +511,12 @@ CREATE FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) RETURNS jsonb
 declare
   wanted record;
   kept       stepwell.signal;
-  mailed     bigint;
   candidates bigint[];
-  found_mail jsonb := '[]';
+  served     jsonb := '[]';
 begin
   perform from stepwell.worker w where w.id = me for key share;
   if not found then
-    return found_mail;
+    return served;
   end if;
 
   -- Only signals that were matched: one still to be matched belongs to every wait open then, ours among them, since its
@@ -529,7 +528,7 @@ begin
       select tenant_id, environment_id, name, correlation
       from jsonb_to_recordset(waits) as w(tenant_id integer, environment_id integer, name text, correlation text));
   if candidates is null then
-    return found_mail;
+    return served;
   end if;
   perform from stepwell.signal_job j where j.id = any(candidates) order by j.id for update;
   perform from stepwell.signal s where s.id = any(candidates) order by s.id for update;
@@ -561,11 +560,10 @@ begin
     insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
     values (kept.id, wanted.process_id, kept.tenant_id, kept.environment_id, kept.expires_at);
     insert into stepwell.inbox (process_id, id, tenant_id, environment_id, command)
-    values (wanted.process_id, stepwell.new_id(), kept.tenant_id, kept.environment_id, kept.command)
-    returning id into mailed;
-    found_mail := found_mail || jsonb_build_array(jsonb_build_array(wanted.process_id, mailed, kept.command));
+    values (wanted.process_id, stepwell.new_id(), kept.tenant_id, kept.environment_id, kept.command);
+    served := served || to_jsonb(wanted.process_id);
   end loop;
-  return found_mail;
+  return served;
 end
 $$;
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
 
 import click
 from rich.console import Console
@@ -16,7 +18,7 @@ from engine.migrate import SchemaStatus
 from engine.observe import JsonLog
 from stepwell import place, prepare
 from stepwell.output import json_option, show
-from stepwell.supervise import end_with
+from stepwell.supervise import LISTENING, end_with
 
 with_parent = click.option("--with-parent", type=int, hidden=True, help="End when our parent, of this id, ends.")
 
@@ -32,9 +34,17 @@ def api(host: str, port: int, with_parent: int | None) -> None:
 
     from api.app import create_app
 
+    class Server(uvicorn.Server):
+        """Tells its parent once it has the port: what answers there before may be somebody else's."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started and with_parent is not None:
+                click.echo(LISTENING)
+
     end_with(with_parent)
     with place.program(place.settings(), "api") as chosen:
-        uvicorn.run(
+        config = uvicorn.Config(
             create_app(chosen, JsonLog(chosen.log_level, program="api", pid=os.getpid())),
             host=host,
             port=port,
@@ -45,6 +55,11 @@ def api(host: str, port: int, with_parent: int | None) -> None:
             log_level="warning",
             timeout_graceful_shutdown=3,
         )
+        server = Server(config)
+        with contextlib.suppress(KeyboardInterrupt):  # it has ended as it should by then
+            server.run()
+    if not server.started:
+        raise SystemExit(1)
 
 
 @click.command()

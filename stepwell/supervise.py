@@ -24,6 +24,7 @@ PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0)  # before the next start, by deaths in a r
 STEADY_S = 20.0  # a child that lived this long starts afresh in PAUSES_S
 LOG_BYTES = 20_000_000  # a longer log is put aside at the next start
 PR_SET_PDEATHSIG = 1  # prctl(2)
+LISTENING = '{"event":"listening"}'  # what the API says to its parent once it has its port
 TAIL_LINES = 8
 TAIL_BYTES = 50_000
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last when its terminal is closed

@@ -29,7 +29,7 @@ from engine.errors import Conflict, OperatorError
 from stepwell import connection, place, prepare
 from stepwell.connection import Connection
 from stepwell.output import Terminal, typed
-from stepwell.supervise import Child, Family, Stop, ended, own_command, own_module
+from stepwell.supervise import LISTENING, Child, Family, Stop, ended, own_command, own_module
 
 HOST = "127.0.0.1"
 PORT = 8080
@@ -43,7 +43,7 @@ GRACE_S = 5.0
 class Plan(Struct, frozen=True):
     """What is asked for."""
 
-    port: int
+    port: int | None  # None: the usual one, else any that is free
     workers: int
     partner: bool
 
@@ -62,9 +62,11 @@ def up(port: int | None, data_dir: Path | None, workers: int, partner: bool) -> 
     folder = prepare.data_dir((data_dir or chosen.data_dir).absolute())
     chosen = msgspec.structs.replace(chosen, data_dir=folder)
     console = Terminal()
+    if port is not None:
+        free_port(port)  # refused before anything is started
     with only_one(folder), Stop().on_signals() as stop:
         try:
-            run(chosen, Plan(free_port(port), workers, partner), console, stop)
+            run(chosen, Plan(port, workers, partner), console, stop)
         except OperatorError:
             if not stop.is_set():  # else Ctrl-C reached a program of PostgreSQL's as well, and it is all the same
                 raise
@@ -77,8 +79,9 @@ def run(chosen: Settings, plan: Plan, console: Console, stop: Stop) -> None:
         if stop.is_set():
             return
         with Family(chosen.data_dir / "logs", GRACE_S) as family:
-            url = f"http://{HOST}:{plan.port}"
-            start(family, made, chosen, plan)
+            port = free_port(plan.port)
+            url = f"http://{HOST}:{port}"
+            start(family, made, chosen, plan, port)
             wait_ready(family, url, stop)
             made = msgspec.structs.replace(made, url=url, pid=os.getpid())  # noqa: PLW2901 - now it is true
             connection.write(chosen.data_dir, made)
@@ -104,13 +107,13 @@ def database(chosen: Settings) -> Iterator[tuple[EmbeddedServer | None, Connecti
         yield server, prepare.embedded(server.dsn, chosen)[0]
 
 
-def start(family: Family, made: Connection, chosen: Settings, plan: Plan) -> None:
+def start(family: Family, made: Connection, chosen: Settings, plan: Plan, port: int) -> None:
     """Start API and workers, each with its own login."""
     common = {
         "STEPWELL_DATA_DIR": str(chosen.data_dir),
         "STEPWELL_DRAIN_SECONDS": str(min(chosen.drain_seconds, DRAIN_S)),
     }
-    command = own_command("api", "--host", HOST, "--port", str(plan.port))
+    command = own_command("api", "--host", HOST, "--port", str(port))
     family.add("api", command, {**common, "STEPWELL_DATABASE_URL": made.api_url})
     common["STEPWELL_DATABASE_URL"] = made.worker_url
     if plan.partner:
@@ -128,8 +131,12 @@ def partner_command(folder: Path, port: int, *options: str) -> list[str]:
 
 
 def wait_ready(family: Family, url: str, stop: Stop) -> None:
-    """Wait until the API answers. Raises OperatorError with the log's end if a child dies first."""
+    """Wait until our API answers: somebody else's may have been quicker to take the port.
+
+    Raises OperatorError with the log's end if a child dies first.
+    """
     deadline = time.monotonic() + READY_S
+    api = next(child for child in family.children if child.name == "api")
     with httpx.Client(base_url=url, timeout=2.0, trust_env=False) as http:
         while not stop.is_set():
             for child in family.children:
@@ -138,11 +145,10 @@ def wait_ready(family: Family, url: str, stop: Stop) -> None:
                         f"{child.name} {ended(code)}:\n{child.complaints()}", advice=f"Its log: {child.log}"
                     )
             with contextlib.suppress(httpx.TransportError):
-                if http.get("/health/ready").status_code == 200:
+                if LISTENING in api.said() and http.get("/health/ready").status_code == 200:
                     return
             if time.monotonic() > deadline:
-                log = family.children[0].log
-                raise OperatorError(f"the API is not ready after {READY_S:g} s", advice=f"Its log: {log}")
+                raise OperatorError(f"the API is not ready after {READY_S:g} s", advice=f"Its log: {api.log}")
             stop.wait(0.05)
 
 
@@ -215,9 +221,9 @@ def only_one(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def free_port(wanted: int | None) -> int:
-    """Return the port wanted, else PORT if it is free, else any free one. Raises Conflict for a wanted one in use."""
-    for port in (wanted,) if wanted else (PORT, 0):
+def free_port(wanted: int | None, usual: int = PORT) -> int:
+    """Return the port wanted, else the usual if it is free, else any. Raises Conflict for a wanted one in use."""
+    for port in (wanted,) if wanted else (usual, 0):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

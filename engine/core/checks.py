@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from engine.cel import Compiler
-from engine.cel.errors import EvaluationError
+from engine.cel.errors import EvaluationError, InvalidExpression
 from engine.cel.operators import timestamp
 from engine.cel.paths import ROOTS
+from engine.cel.templates import split
 from engine.core import graph as graphs
 from engine.core.document import (
     MAX_PARALLEL,
@@ -27,7 +28,7 @@ from engine.core.values import escape
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.cel import InvalidExpression, Reference
+    from engine.cel import Reference
     from engine.core.document import Step
     from engine.core.graph import Graph
     from engine.core.shapes import Findings
@@ -40,7 +41,21 @@ _COOKIE = re.compile(rf"([^=;$]+=)?{_REFERENCE}(;\s*[^=;$]+={_REFERENCE})*")
 _GUARDED = {"authorization": _CREDENTIAL, "proxy-authorization": _CREDENTIAL, "cookie": _COOKIE}
 _OURS = ("idempotency-key", "host", "content-length", "transfer-encoding", "connection")
 _URL = re.compile(r"https?://[^/?#@\s]|\$\{", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?:[^/?#]*//)?[^/?#]*")
 _USERINFO = re.compile(r"https?://[^/?#]*@", re.IGNORECASE)
+
+
+# C0, DEL, C1; what turns the direction of the text around it; line and paragraph separators. None can be seen where a
+# name is shown, and each can make it look like another.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def check_visible(text: str | None, pointer: str, findings: Findings) -> None:
+    """Check that a name holds no character that hides what it is."""
+    found = _UNSEEN.search(text) if text else None
+    if found:
+        message = f"the text contains the control character U+{ord(found[0]):04X}"
+        findings.add(pointer, message, "Remove it; names are shown on one line.", code="wrong_form")
 
 
 def check_steps(placed: Placed, findings: Findings) -> None:
@@ -148,6 +163,11 @@ def _check_step(
     pointer: str, step: Step, known: set[str], above: dict[str, frozenset[str]] | None, findings: Findings
 ) -> None:
     config = step.config
+    check_visible(step.name, f"{pointer}/name", findings)
+    if isinstance(config, ManualConfig):
+        check_visible(config.title, f"{pointer}/config/title", findings)
+    if isinstance(config, WaitConfig):
+        check_visible(config.signal, f"{pointer}/config/signal", findings)
     if isinstance(config, HttpConfig):
         _check_http(f"{pointer}/config", config, findings)
     elif isinstance(config, WaitConfig):
@@ -215,9 +235,28 @@ def _check_http(pointer: str, config: HttpConfig, findings: Findings) -> None:
     elif _USERINFO.match(config.url):
         advice = "Send an Authorization header with ${secrets.NAME}."
         findings.add(f"{pointer}/url", "credentials in an address are stored in clear", advice, "literal_secret")
+    elif _secret_in_authority(config.url):
+        advice = "Host names are looked up and shown in clear. Put the secret into a header, the query or the path."
+        findings.add(f"{pointer}/url", "a secret cannot be part of the host", advice, code="url_invalid")
     seen: set[str] = set()
     for name, value in config.headers.items():
         _check_header(f"{pointer}/headers/{escape(name)}", name, value, seen, findings)
+
+
+def _secret_in_authority(url: str) -> bool:
+    """Tell whether a reference to a secret stands before the path of a URL."""
+    try:
+        pieces = split(url, HTTP_ROOTS, "")
+    except InvalidExpression:
+        return False  # which is noted elsewhere
+    # Each reference as one character: S for a secret, x for another. What leads to the path cannot come from a
+    # reference but the first, for they are percent-encoded.
+    shape = "".join(
+        re.sub("[Sx]", "y", piece) if isinstance(piece, str) else "S" if piece.root == "secrets" else "x"
+        for piece in pieces
+    )
+    authority = _AUTHORITY.match(shape)
+    return authority is not None and "S" in authority[0]
 
 
 def _check_header(where: str, name: str, value: str, seen: set[str], findings: Findings) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -35,7 +36,7 @@ class Names(AbstractResolver):
     def __init__(self, threads: int = THREADS, seconds: float = RESOLVE_SECONDS) -> None:
         self._free = asyncio.Semaphore(threads)
         self._seconds = seconds
-        self._under_way: dict[tuple[str, int], asyncio.Future[list[Info]]] = {}
+        self._under_way: dict[tuple[str, int], asyncio.Future[Sequence[Info]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -52,7 +53,7 @@ class Names(AbstractResolver):
         """Leave the lookups under way to themselves: nobody can end them."""
         self._under_way.clear()
 
-    async def _infos(self, host: str, family: int) -> list[Info]:
+    async def _infos(self, host: str, family: int) -> Sequence[Info]:
         """Join the lookup of this name, or begin it. A caller that goes does not end it for the others."""
         key = (host, family)
         if key not in self._under_way:
@@ -65,10 +66,10 @@ class Names(AbstractResolver):
 
     def _begin(self, key: tuple[str, int]) -> None:
         loop = asyncio.get_running_loop()
-        found: asyncio.Future[list[Info]] = loop.create_future()
+        found: asyncio.Future[Sequence[Info]] = loop.create_future()
         self._under_way[key] = found
 
-        def end(outcome: list[Info] | Exception) -> None:
+        def end(outcome: Sequence[Info] | Exception) -> None:
             self._free.release()
             self._under_way.pop(key, None)
             if isinstance(outcome, Exception):
@@ -87,7 +88,7 @@ class Names(AbstractResolver):
         threading.Thread(target=look_up, name="stepwell name lookup", daemon=True).start()
 
 
-def _look_up(host: str, family: int) -> list[Info] | Exception:
+def _look_up(host: str, family: int) -> Sequence[Info] | Exception:
     try:
         return socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, family=family, flags=socket.AI_ADDRCONFIG)
     except Exception as exc:  # noqa: BLE001  whatever it is, it belongs to the caller and not to this thread

@@ -2,7 +2,7 @@
 
 A partner echoes what it was sent in its own words: percent-encoded in a URL, escaped in JSON, as base64, in lower case
 in a host name. So a secret is not looked for as it is but as a pattern, each character in any of its spellings. That is
-slow on large texts; therefore the longest run of letters and digits in it, which no encoder touches, is looked for first.
+slow on large texts; so the longest run of letters and digits in it, which no encoder touches, is looked for first.
 
 Must not be the only guard: what a secret was cut into, reversed or hashed is not found.
 """
@@ -74,13 +74,25 @@ def _spellings(secret: str) -> tuple[tuple[bytes, str], ...]:
     raw = secret.encode("utf-8", "replace")
     plain, for_urls = base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()
     texts = dict.fromkeys((secret, plain.rstrip("="), for_urls.rstrip("=")))
-    return tuple((max(_RUN.findall(text.lower().encode("utf-8", "replace")), key=len, default=b""), text) for text in texts)
+    return tuple((_core(text), text) for text in texts)
+
+
+def _core(text: str) -> bytes:
+    runs: list[bytes] = _RUN.findall(text.encode("utf-8", "replace").lower())
+    return max(runs, key=len, default=b"")
 
 
 @functools.lru_cache(_KEPT)
 def _pattern(secret: str) -> re.Pattern[bytes]:
     """Return what finds a secret with each of its characters spelt in any way."""
-    return re.compile(b"".join(map(_any_spelling, secret)), re.IGNORECASE)
+    return re.compile(b"".join(map(_any_case, secret)), re.IGNORECASE)
+
+
+def _any_case(char: str) -> bytes:
+    """Return a pattern for one character; of bytes, IGNORECASE knows the cases of ASCII only."""
+    if char.isascii():
+        return _any_spelling(char)
+    return b"(?:%b)" % b"|".join(map(_any_spelling, dict.fromkeys((char, char.lower(), char.upper()))))
 
 
 def _any_spelling(char: str) -> bytes:
@@ -93,4 +105,4 @@ def _any_spelling(char: str) -> bytes:
         ways.append(rb"\+")
     if char in "\\/\"'\n\r\t\b\f":
         ways.append(re.escape(json.dumps(char)[1:-1].encode()) if char not in "/'" else rb"\\" + re.escape(raw))
-    return b"(?:%b)" % b"|".join(sorted(ways, key=len, reverse=True))
+    return b"(?:%b)" % b"|".join(ways[::-1])  # escapes before the bare backslash

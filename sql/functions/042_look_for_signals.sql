@@ -4,7 +4,7 @@
 -- waits = [{process_id, tenant_id, environment_id, name, correlation}]. The consuming wait takes the signal: row deleted,
 -- delivery noted, mail inserted, one transaction. Waits for a signal row that a match holds; what the match has delivered
 -- to the same process is then left out, and its mail is on its way.
--- Index: signal_by_name. Returns [[process_id, mail id, command]…].
+-- Index: signal_by_name. Returns the processes that have mail now (ids only: see tick).
 create or replace function stepwell.look_for_signals(me bigint, waits jsonb) returns jsonb
   language plpgsql
   set enable_seqscan = off -- as in tick
@@ -13,13 +13,12 @@ as $$
 declare
   wanted record;
   kept       stepwell.signal;
-  mailed     bigint;
   candidates bigint[];
-  found_mail jsonb := '[]';
+  served     jsonb := '[]';
 begin
   perform from stepwell.worker w where w.id = me for key share;
   if not found then
-    return found_mail;
+    return served;
   end if;
 
   -- Only signals that were matched: one still to be matched belongs to every wait open then, ours among them, since its
@@ -31,7 +30,7 @@ begin
       select tenant_id, environment_id, name, correlation
       from jsonb_to_recordset(waits) as w(tenant_id integer, environment_id integer, name text, correlation text));
   if candidates is null then
-    return found_mail;
+    return served;
   end if;
   perform from stepwell.signal_job j where j.id = any(candidates) order by j.id for update;
   perform from stepwell.signal s where s.id = any(candidates) order by s.id for update;
@@ -63,11 +62,10 @@ begin
     insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
     values (kept.id, wanted.process_id, kept.tenant_id, kept.environment_id, kept.expires_at);
     insert into stepwell.inbox (process_id, id, tenant_id, environment_id, command)
-    values (wanted.process_id, stepwell.new_id(), kept.tenant_id, kept.environment_id, kept.command)
-    returning id into mailed;
-    found_mail := found_mail || jsonb_build_array(jsonb_build_array(wanted.process_id, mailed, kept.command));
+    values (wanted.process_id, stepwell.new_id(), kept.tenant_id, kept.environment_id, kept.command);
+    served := served || to_jsonb(wanted.process_id);
   end loop;
-  return found_mail;
+  return served;
 end
 $$;
 revoke all on function stepwell.look_for_signals(bigint, jsonb) from public;

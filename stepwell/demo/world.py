@@ -89,7 +89,7 @@ def _populate(
     """Start partner, API and workers; wait until all answer."""
     calls = settings.data_dir / "partner-calls.jsonl"
     partner = family.add("partner", up.partner_command(settings.data_dir, 0, *partner_options), {})
-    port = up.free_port(None)
+    port = up.free_port(None, usual=0)  # nobody needs to know it
     api_environment = {"STEPWELL_DATABASE_URL": made.api_url, "STEPWELL_DATA_DIR": str(settings.data_dir)}
     family.add("api", own_command("api", "--host", up.HOST, "--port", str(port)), api_environment)
     workers = [_worker(family, made, number) for number in range(1, WORKERS + 1)]

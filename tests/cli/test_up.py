@@ -5,9 +5,12 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,13 @@ import httpx
 import psycopg
 import pytest
 
+import stepwell.up
 from engine.embedded import EmbeddedServer
+from engine.errors import OperatorError
 from engine.keys import make_key
 from stepwell import connection
-from stepwell.up import HOST, PARTNER_PORT
+from stepwell.supervise import Family, Stop
+from stepwell.up import HOST, PARTNER_PORT, free_port
 from tests.cli.program import COMMAND, answer, environment, run
 from tests.fix_servers import private_folder
 from tests.house import OWNER, House, eventually
@@ -35,9 +41,10 @@ PROCESS = {
 @contextmanager
 def up(folder: Path, *options: str, **settings: str) -> Iterator["subprocess.Popen[str]"]:
     """Run `stepwell up` for the time of the block; whatever happens, it is stopped."""
+    port = () if "--port" in options else ("--port", str(free_port(None, usual=0)))  # others may be starting one, too
     log = (folder / "up.log").open("a+")
     process = subprocess.Popen(
-        [*COMMAND, "up", *options], cwd=folder, env=environment(**settings), stdout=log, stderr=log, text=True
+        [*COMMAND, "up", *port, *options], cwd=folder, env=environment(**settings), stdout=log, stderr=log, text=True
     )
     try:
         eventually(lambda: ready(folder, process), what="up is ready", seconds=60)
@@ -214,6 +221,26 @@ def test_a_port_that_is_taken_is_refused_by_name(running: Path, folder: Path) ->
 
     assert done.returncode == 1
     assert f"port {port} is in use" in done.stderr
+
+
+def test_what_answers_on_the_port_is_not_taken_for_ours_before_ours_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(stepwell.up, "READY_S", 0.5)
+    with HTTPServer((HOST, 0), Stranger) as server, Family(tmp_path / "logs") as family:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        family.add("api", [sys.executable, "-c", "import time; time.sleep(60)"], {})
+        with pytest.raises(OperatorError, match="not ready"):
+            stepwell.up.wait_ready(family, f"http://{HOST}:{server.server_port}", Stop())
+        server.shutdown()
 
 
 def test_secrets_are_readable_by_their_owner_only(running: Path) -> None:

@@ -11,6 +11,7 @@ from stepwell.demo import rows
 from stepwell.demo.expectations import ONBOARDING, ORDERS
 from stepwell.demo.rows import Way
 from tests.cli.program import COMMAND, environment, run
+from tests.cli.test_up import gone
 from tests.fix_servers import private_folder
 from tests.house import eventually
 
@@ -94,4 +95,4 @@ def test_a_demo_that_is_killed_leaves_no_program_and_no_folder(tmp_path: Path) -
         eventually(lambda: not list(temp.iterdir()), what="the folder is gone", seconds=60)
         eventually(lambda: not [c for c in commands() if str(temp) in c], what="no partner is left", seconds=20)
         assert len(postmasters) == 1
-        assert not Path(f"/proc/{postmasters[0]}").exists()
+        assert gone(int(postmasters[0]))
