@@ -12,15 +12,15 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from api.auth import signed
 from api.bodies import Asked, check_value
 from api.catalogue import find_definition
-from api.catalogue import process_id as process_number
 from api.database import Db
 from api.documented import described
 from api.idempotency import Answer, Follow, once, respond
 from api.lists import Cursor, Limit, bad_cursor, page
 from api.outcomes import accepted, settle
 from api.problems import not_found
+from api.queries import refused
 from api.wire import CommandView, CompleteTask, Page, RejectTask, TaskView
-from engine.core.ids import parse_task_id, public_id, task_id
+from engine.core.ids import parse_task_id, private_id, public_id, task_id
 from engine.store import AsyncConnection, Scope, TaskRow, complete_task, last_seq, list_tasks, reject_task
 
 _Send = Callable[[AsyncConnection, Scope], Awaitable[int]]
@@ -44,6 +44,7 @@ async def list_all(  # noqa: PLR0913  a list has its filters
     """Return a page of open tasks."""
     scope = request.user.scope
     after_process, after_path = _after(cursor)
+    number = _number(process)
     async with database.transaction(scope) as connection:
         definition_id = None
         if definition is not None:
@@ -55,11 +56,19 @@ async def list_all(  # noqa: PLR0913  a list has its filters
             "assignee": assignee,
             "group": group,
             "definition_id": definition_id,
-            "process_id": process_number(process) if process is not None else None,
+            "process_id": number,
             "limit": limit + 1,
         }
         rows = await list_tasks(connection, scope, values)
     return page([_view(row) for row in rows], limit, lambda item: item.id)
+
+
+def _number(process: str | None) -> int | None:
+    """Return the number of the process asked for. Raises BadInput: a filter is not a thing that is not found."""
+    try:
+        return private_id("prc", process) if process is not None else None
+    except ValueError:
+        raise refused("this is not the id of a process", "process", "Pass an id as POST /processes gave it.") from None
 
 
 def _after(cursor: str | None) -> tuple[int, str]:

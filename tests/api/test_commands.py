@@ -74,7 +74,7 @@ async def test_tasks_are_listed_filtered_and_marked_overdue(api: Api) -> None:
     first = (await client.get(TASKS, params={"limit": 2})).json()
     assert await listed(cursor=first["next_cursor"]) == [c]
     assert [t["overdue"] for t in first["items"]] == [True, False]
-    problem(await client.get(TASKS, params={"cursor": "tsk_1"}), 422, "invalid_parameter", "/cursor")
+    problem(await client.get(TASKS, params={"cursor": "tsk_1"}), 400, "invalid_parameter", "/cursor")
     problem(await client.get(TASKS, params={"process": "prc_1"}), 404, "not_found")
 
 

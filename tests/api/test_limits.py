@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from api import bodies
 from api.bodies import Places, decode_json, too_many
 from engine.core.ids import private_id
-from engine.errors import TooLarge
+from engine.errors import TooLarge, UnreadableBody
 from engine.store import MAX_PAYLOADS
 from tests.api.client import PLAIN, PROCESSES, SIGNALS, Api, problem, publish, start
 
@@ -52,7 +52,7 @@ def test_separators_within_texts_are_no_values() -> None:
 @pytest.mark.timeout(20)
 def test_a_text_that_is_never_closed_is_read_once_and_not_once_for_each_of_its_quotes() -> None:
     for raw in (b"[" * 100 + b'"\\' * 4_000_000, b"," * 1_000_001 + b'"\\' * 4_000_000):
-        with pytest.raises((TooLarge, bodies.UnreadableBody)):
+        with pytest.raises((TooLarge, UnreadableBody)):
             decode_json(raw)
 
 
