@@ -841,6 +841,22 @@ $$;
 
 ALTER FUNCTION stepwell.publish_definition(document jsonb, by text) OWNER TO stepwell_owner;
 
+CREATE FUNCTION stepwell.read_mail(me bigint, ids bigint[]) RETURNS TABLE(process_id bigint, bell integer, inbox text)
+    LANGUAGE sql STABLE
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+  select l.process_id, l.bell, (
+    select coalesce(jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id), '[]')::text
+    from stepwell.inbox i
+    where i.process_id = l.process_id)
+  from stepwell.lease l
+  where l.process_id = any(ids)
+    and l.worker_id = me
+$$;
+
+ALTER FUNCTION stepwell.read_mail(me bigint, ids bigint[]) OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.reject_task(task text, by text, reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
@@ -1929,6 +1945,9 @@ GRANT ALL ON FUNCTION stepwell.public_id(prefix text, id bigint) TO stepwell_cal
 
 REVOKE ALL ON FUNCTION stepwell.publish_definition(document jsonb, by text) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.publish_definition(document jsonb, by text) TO stepwell_api;
+
+REVOKE ALL ON FUNCTION stepwell.read_mail(me bigint, ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.read_mail(me bigint, ids bigint[]) TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.reject_task(task text, by text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.reject_task(task text, by text, reason text) TO stepwell_api;

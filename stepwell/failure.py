@@ -31,6 +31,7 @@ ADVICE = {
     UnreadableBody.advice: "Use UTF-8 without NUL characters, at most 64 levels deep.",
     Unavailable.advice: "Run it again in a few seconds.",
     Conflict.advice: "Look at its state (stepwell process show ID) and decide again.",
+    "Send the request again; a body has 30 s to arrive.": "Run it again; what is sent must arrive within 30 s.",
     "Correct the request and send it again.": "Correct the arguments and run the command again.",
     "Correct the named parameter.": "Correct the named option and run the command again.",
     "Check the path; GET /openapi.json lists all of them.": "Check the id, and what --url names.",

@@ -28,3 +28,22 @@ as $$
 $$;
 revoke all on function stepwell.load(bigint, bigint[], boolean) from public;
 grant execute on function stepwell.load(bigint, bigint[], boolean) to stepwell_worker;
+
+-- Bell and mail of held processes, in one snapshot and without a lock. `inbox` as in load.
+-- Indexes: lease pk, inbox pk. Rows: as many as rung.
+create or replace function stepwell.read_mail(me bigint, ids bigint[])
+  returns table (process_id bigint, bell integer, inbox text)
+  language sql stable
+  set enable_seqscan = off -- as in tick
+  set jit = off
+as $$
+  select l.process_id, l.bell, (
+    select coalesce(jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id), '[]')::text
+    from stepwell.inbox i
+    where i.process_id = l.process_id)
+  from stepwell.lease l
+  where l.process_id = any(ids)
+    and l.worker_id = me
+$$;
+revoke all on function stepwell.read_mail(bigint, bigint[]) from public;
+grant execute on function stepwell.read_mail(bigint, bigint[]) to stepwell_worker;

@@ -35,14 +35,8 @@ from stepwell.history h
 where h.process_id = %(id)s
 
 -- :name worker.inbox
--- Bell and mail of held processes, in one snapshot and without a lock. Index: lease pk, inbox pk. Rows: as many as rung.
-select l.process_id, l.bell, (
-  select coalesce(jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id), '[]')::text
-  from stepwell.inbox i
-  where i.process_id = l.process_id)
-from stepwell.lease l
-where l.process_id = any(%(ids)s)
-  and l.worker_id = %(me)s
+-- Indexes and rows: see sql/functions/043_load.sql.
+select * from stepwell.read_mail(%(me)s, %(ids)s)
 
 -- :name worker.payload
 -- One value over 8 KB. Index: payload pk. Rows: 1.

@@ -75,7 +75,7 @@ async def test_tasks_are_listed_filtered_and_marked_overdue(api: Api) -> None:
     assert await listed(cursor=first["next_cursor"]) == [c]
     assert [t["overdue"] for t in first["items"]] == [True, False]
     problem(await client.get(TASKS, params={"cursor": "tsk_1"}), 400, "invalid_parameter", "/cursor")
-    problem(await client.get(TASKS, params={"process": "prc_1"}), 404, "not_found")
+    problem(await client.get(TASKS, params={"process": "prc_1"}), 400, "invalid_parameter", "/process")
 
 
 async def test_completing_and_rejecting_a_task_leave_mail_in_the_name_of_a_person(api: Api) -> None:

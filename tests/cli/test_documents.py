@@ -18,7 +18,6 @@ from stepwell import documents
         ("version: 010", {"version": "010"}),
         ("time: 12:30:00", {"time": "12:30:00"}),
         ('{"a": "\\u00e9"}', {"a": "é"}),
-        ("1: one", {"1": "one"}),
     ],
 )
 def test_a_text_becomes_the_value_that_json_would_have(text: str, value: object) -> None:
@@ -28,6 +27,11 @@ def test_a_text_becomes_the_value_that_json_would_have(text: str, value: object)
 def test_neither_json_nor_yaml_is_refused_with_its_line() -> None:
     with pytest.raises(BadInput, match=r"broken\.yaml is neither JSON nor YAML: .* in line 2"):
         documents.parse("a: 1\n\tb: [", "broken.yaml")
+
+
+def test_a_key_that_is_no_text_is_refused() -> None:
+    with pytest.raises(BadInput, match="a key is not a text in line 1"):
+        documents.parse("1: one", "here")
 
 
 @pytest.mark.parametrize("tag", ["!!python/object/apply:os.getcwd []", "!!binary aGk=", "!mine x"])
