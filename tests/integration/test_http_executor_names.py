@@ -77,6 +77,7 @@ async def test_one_dead_name_costs_one_thread_however_often_it_is_asked_for(dead
         found = await asyncio.gather(*(resolver.resolve("one.dead", port) for port in range(5)), return_exceptions=True)
         assert {type(one) for one in found} == {NameUnresolved}
     assert dead.asked["one.dead"] == 1
+    resolver._seconds = 30  # an honest name gets the time that a busy machine needs
     assert (await resolver.resolve("localhost", 80))[0]["port"] == 80
 
 
