@@ -16,6 +16,7 @@ from msgspec import Struct, field
 
 from engine import queue
 from engine.core.events import Event, encode_body
+from engine.core.snapshot import Snapshot
 from engine.db import Link
 
 MOST_EVENTS = 500  # per flush: beyond this only latency grows (reference measurement: 100 to 200 rows are enough)
@@ -42,7 +43,7 @@ class Slip(Struct):
     untasks: list[dict[str, Any]] = field(default_factory=list)
     undeliveries: list[dict[str, Any]] = field(default_factory=list)
     status: dict[str, Any] | None = None
-    snapshot: queue.Snapshot | None = None
+    snapshot: Snapshot | None = None
     snapshot_seq: int = 0
     ended: dict[str, Any] | None = None
     park: bool = False

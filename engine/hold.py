@@ -26,8 +26,9 @@ from engine.core.decide import Decision, Inputs, decide
 from engine.core.events import ActivityWaiting, Body, CommandRejected, Event, TaskCreated
 from engine.core.model import TERMINAL, Activity, ActivityStatus, Category, Failure, State, Task, next_due
 from engine.core.scope import PayloadNeeded
+from engine.core.snapshot import snapshot_of
 from engine.flush import Slip, event_row
-from engine.queue import Claimed, Loaded, Rung, read_mail, snapshot_of
+from engine.queue import Claimed, Loaded, Rung, read_mail
 
 MOST_PAYLOADS = 32  # values over 8 KB kept in memory for one hold; what is needed again is loaded again
 SHORT = timedelta(seconds=1)  # a wake-up nearer than this is awaited in memory: parking costs two commits

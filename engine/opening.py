@@ -20,6 +20,7 @@ from engine.core.compile import Plan, compile_definition
 from engine.core.definition import parse_definition
 from engine.core.events import NewerEvent
 from engine.core.model import State
+from engine.core.snapshot import OutdatedSnapshot
 from engine.db import Link
 from engine.errors import InvalidDefinition
 from engine.observe import Observer, Trouble, WorkerChanged
@@ -71,7 +72,7 @@ class Opener:
         try:
             loaded, state = queue.read_loaded(row)
             plan = await self._plan(loaded.definition_id, loaded.version)
-        except queue.OutdatedSnapshot:
+        except OutdatedSnapshot:
             history = await queue.whole_history(self._link, claimed.process_id)
             return await self._open_row(claimed, queue.without_snapshot(row, history))
         except (NewerEvent, InvalidDefinition) as error:  # what a release published, it can read: a newer one did

@@ -21,13 +21,13 @@ from engine.core.commands import Mail, Orders, Unreadable
 from engine.core.events import Event, decode_body
 from engine.core.evolve import evolve
 from engine.core.model import State
+from engine.core.snapshot import restore
 from engine.db import Link
 
 T = TypeVar("T")
 DEADLOCK = "40P01"
 KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(Orders))
 ALONE_FROM = 2  # losses from which a process is loaded alone; the same number stands in stepwell.load
-SNAPSHOT_FORMAT = 1  # raise it when State changes its meaning: older snapshots are then ignored and history folded anew
 
 
 class Fenced(Exception):
@@ -74,17 +74,6 @@ class Tick(Struct, frozen=True):
     more: bool = False
 
 
-class Snapshot(Struct, frozen=True):
-    """A state as kept in `process.snapshot`."""
-
-    format: int
-    state: msgspec.Raw
-
-
-class OutdatedSnapshot(Exception):
-    """The snapshot was written by a release with another State: fold the whole history instead."""
-
-
 class Loaded(Struct, frozen=True):
     """What a hold begins from, beside its state."""
 
@@ -101,8 +90,6 @@ _tick = msgspec.json.Decoder(Tick)
 _history = msgspec.json.Decoder(list[tuple[int, datetime, str, int, str | None, int | None, msgspec.Raw]])
 _mail = msgspec.json.Decoder(tuple[tuple[int, msgspec.Raw], ...])
 _ids = msgspec.json.Decoder(list[int])
-_snapshot = msgspec.json.Decoder(Snapshot)
-_state = msgspec.json.Decoder(State)
 _order = msgspec.json.Decoder(Orders)
 _kind = msgspec.json.Decoder(Kind)
 _parked = msgspec.json.Decoder(dict[str, list[int]])
@@ -187,23 +174,10 @@ def read_loaded(row: tuple[Any, ...]) -> tuple[Loaded, State]:
 
 def fold(snapshot: str | None, history: str | None) -> State:
     """Return the state a snapshot and the history after it tell. Raises NewerEvent, OutdatedSnapshot."""
-    state = State() if snapshot is None else _restore(snapshot)
+    state = restore(snapshot)
     for seq, at, type_, v, path, attempt, data in _history.decode(history) if history else ():
         state = evolve(state, Event(seq, at, type_, decode_body(type_, v, data), path, attempt, v))
     return state
-
-
-def _restore(snapshot: str) -> State:
-    """Return the state in a snapshot."""
-    kept = _snapshot.decode(snapshot)
-    if kept.format != SNAPSHOT_FORMAT:
-        raise OutdatedSnapshot
-    return _state.decode(kept.state)
-
-
-def snapshot_of(state: State) -> Snapshot:
-    """Return what `process.snapshot` keeps of a state."""
-    return Snapshot(SNAPSHOT_FORMAT, msgspec.Raw(msgspec.json.encode(state)))
 
 
 async def whole_history(link: Link, process_id: int) -> str | None:

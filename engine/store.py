@@ -23,6 +23,7 @@ import sql
 from engine.core.events import Event, decode_body
 from engine.core.evolve import fold
 from engine.core.model import State
+from engine.core.snapshot import OutdatedSnapshot, restore
 from engine.db import Row
 
 AsyncConnection = psycopg.AsyncConnection[Row]
@@ -237,8 +238,8 @@ async def load_process(connection: AsyncConnection, scope: Scope, process_id: in
         return None
     *narrow, snapshot, history = row
     try:
-        state = msgspec.json.decode(snapshot, type=State) if snapshot else State()
-    except msgspec.ValidationError:  # written by another release: the history says the same
+        state = restore(snapshot)
+    except (OutdatedSnapshot, msgspec.ValidationError):  # written by another release: the history says the same
         rows = await read_history(connection, scope, process_id, 0, 1_000_000)
         return ProcessRow(*narrow), fold(_event(r.seq, r.at, r.type, r.v, r.path, r.attempt, r.data) for r in rows)
     return ProcessRow(*narrow), fold(_events(history), state)

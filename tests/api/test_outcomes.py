@@ -87,3 +87,21 @@ async def test_a_running_process_is_cancelled_and_a_failed_one_retried(api: Api)
         answer = await client.post(f"{PROCESSES}/{failing}/retry")
         assert answer.status_code == 200, answer.text
         assert answer.json()["status"] in ("IN_PROGRESS", "FAILED")
+
+
+async def test_a_process_with_a_snapshot_is_shown_whole(api: Api) -> None:
+    """Fails where the API reads a snapshot in another way than the worker writes it."""
+    many = [{"id": f"s{n}", "type": "transform", "config": {"mapping": {"n": n}}} for n in range(70)]
+    wait = {"id": "w", "type": "wait", "config": {"signal": "go", "correlation_key": "k"}}
+    snapshot = "select snapshot_seq > 64 from stepwell.process"
+    client = await api.client()
+    with api.house.worker():
+        await publish(client, {"name": "many", "steps": [*many, wait]})
+        process = await start(client, "many", {})
+        await asyncio.to_thread(eventually, lambda: api.house.value(snapshot), what="a snapshot")
+        shown = await client.get(f"{PROCESSES}/{process}")
+
+        assert shown.status_code == 200, shown.text
+        assert shown.json()["status"] == "WAITING"
+        assert [a["status"] for a in shown.json()["activities"]] == ["COMPLETED"] * 70 + ["WAITING"]
+        assert shown.json()["activities"][69]["output"] == {"n": 69}
