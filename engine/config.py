@@ -29,33 +29,54 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Effective settings; the unit is in the name. Environment name = STEPWELL_ + the field in capitals."""
+    """Effective settings; the unit is in the name. Environment name = STEPWELL_ + the field in capitals.
 
-    database_url: str | None = None  # login of the program started; absent: the embedded PostgreSQL
-    owner_database_url: str | None = None  # migrate, tenant, environment, key, login
-    data_dir: Path = Path(".stepwell")  # embedded PostgreSQL, connection file, logs
-    bootstrap_api_key: str | None = None  # made the admin key of tenant default, environment default
-    url: str = "http://127.0.0.1:8080"  # where the command line finds the API
-    api_key: str | None = None  # what the command line authenticates with
-    http_allowed_networks: tuple[Network, ...] = ()  # non-public networks http activities may reach
-    http_concurrency: int = 1000  # http activities in flight per worker
-    worker_slots: int = 500  # processes one worker holds at a time
-    silence_limit_seconds: float = 15.0  # a worker whose row stays unchanged this long is dead
-    lock_probe: bool = True  # whether a missing session lock counts as death; false behind a transaction-mode pooler
-    drain_seconds: float = 20.0  # after SIGTERM: how long running activities may finish
-    log_level: str = "info"  # error | info | debug
-    secrets: dict[str, str] = field(
-        default_factory=dict
-    )  # STEPWELL_SECRET_NAME, sent only where ${secrets.NAME} stands
+    What each means stands in SETTINGS below, from which docs/configuration.md is made.
+    """
+
+    database_url: str | None = None
+    owner_database_url: str | None = None
+    data_dir: Path = Path(".stepwell")
+    bootstrap_api_key: str | None = None
+    url: str = "http://127.0.0.1:8080"
+    api_key: str | None = None
+    ca_file: Path | None = None
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+    api_connections: int = 10_000
+    rate_limit_per_second: float = 0.0
+    rate_burst: int = 100
+    metrics_token: str | None = None
+    http_allowed_networks: tuple[Network, ...] = ()
+    http_concurrency: int = 1000
+    http_ca_file: Path | None = None
+    http_client_certificates: Path | None = None
+    http_proxy: str | None = None
+    http_no_proxy: tuple[str, ...] = ()
+    worker_slots: int = 500
+    silence_limit_seconds: float = 15.0
+    lock_probe: bool = True
+    drain_seconds: float = 20.0
+    log_level: str = "info"
+    log_activities: str = "all"
+    otlp_url: str | None = None
+    otlp_headers: dict[str, str] = {}
+    otlp_ca_file: Path | None = None
+    trace_ratio: float = 1.0
+    secrets: dict[str, str] = field(default_factory=dict)  # STEPWELL_SECRET_NAME
 
     def masked(self) -> dict[str, str]:
         """Return every setting as text, secrets and passwords masked: for doctor."""
         shown = {name: getattr(self, name) for name in self.__struct_fields__}
         shown["secrets"] = dict.fromkeys(self.secrets, "***")
-        for name in ("bootstrap_api_key", "api_key"):
+        shown["otlp_headers"] = dict.fromkeys(self.otlp_headers, "***")
+        for name in ("bootstrap_api_key", "api_key", "metrics_token"):
             shown[name] = shown[name] and "***"
         for name in ("database_url", "owner_database_url"):
             shown[name] = shown[name] and mask_url(shown[name])
+        if self.http_proxy is not None:
+            scheme, _, rest = self.http_proxy.rpartition("://")
+            shown["http_proxy"] = f"{scheme}://{rest.rpartition('@')[2]}"
         return {name: str(value) for name, value in shown.items()}
 
 
@@ -89,6 +110,18 @@ def _networks(value: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _pairs(value: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in _list(value)]
+    if not all(found and name.strip() for name, found, _ in pairs):
+        msg = "must be name=value pairs, separated by commas"
+        raise ValueError(msg)
+    return {name.strip(): text.strip() for name, _, text in pairs}
+
+
 def _flag(value: str) -> bool:
     known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     return known[value.lower()]
@@ -115,20 +148,107 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
-READERS: dict[str, Callable[[str], Any]] = {
-    "database_url": _text,
-    "owner_database_url": _text,
-    "data_dir": Path,
-    "bootstrap_api_key": _text,
-    "url": _text,
-    "api_key": _text,
-    "http_allowed_networks": _networks,
-    "http_concurrency": _between(1, 100_000, int),
-    "worker_slots": _between(1, 10_000, int),
-    "silence_limit_seconds": _between(1, 600, float),
-    "lock_probe": _flag,
-    "drain_seconds": _between(0, 3600, float),
-    "log_level": _one_of("error", "info", "debug"),
+class Setting(Struct, frozen=True):
+    """How a setting is read, and what the page of settings says of it."""
+
+    read: Callable[[str], Any]
+    form: str  # unit or form of the value
+    meaning: str
+
+
+_FILE = "file"
+_SECONDS = "seconds, {} to {}"
+
+SETTINGS: dict[str, Setting] = {
+    "database_url": Setting(
+        _text,
+        "PostgreSQL URL or DSN",
+        "the login of the program that is started: of kind `api` or `worker`. Without it the embedded PostgreSQL of "
+        "the data folder is used",
+    ),
+    "owner_database_url": Setting(
+        _text,
+        "PostgreSQL URL or DSN",
+        "the owner's login, for `migrate`, `tenant`, `environment`, `login`, `key` and `psql`",
+    ),
+    "data_dir": Setting(Path, "folder", "embedded PostgreSQL, connection file, logs of `stepwell up`"),
+    "bootstrap_api_key": Setting(
+        _text,
+        "`swk_` and 43 characters",
+        "`migrate` and `up` make it an admin key of tenant `default`, environment `default`",
+    ),
+    "url": Setting(_text, "URL", "where the command line finds the API"),
+    "api_key": Setting(_text, "key", "what the command line authenticates with"),
+    "ca_file": Setting(
+        Path, _FILE, "authorities (PEM) that the command line trusts instead of the system's, for an API with https"
+    ),
+    "tls_certificate_file": Setting(
+        Path, _FILE, "certificate chain (PEM) of `api` and of `worker --observe`: with it they speak TLS only"
+    ),
+    "tls_key_file": Setting(Path, _FILE, "private key (PEM) of that certificate"),
+    "api_connections": Setting(
+        _between(10, 1_000_000, int),
+        "connections, 10 to 1,000,000",
+        "how many one API keeps open; beyond it those that have been idle longest are closed",
+    ),
+    "rate_limit_per_second": Setting(
+        _between(0, 1_000_000, float), "requests per second", "of one API key to one API; beyond it 429. 0: no limit"
+    ),
+    "rate_burst": Setting(
+        _between(1, 1_000_000, int), "requests", "how many may come at once before the rate limit is felt"
+    ),
+    "metrics_token": Setting(
+        _text,
+        "text",
+        "what `/metrics` asks for as a bearer token; without it everybody who reaches the port may read it",
+    ),
+    "http_allowed_networks": Setting(
+        _networks,
+        "CIDR list, separated by commas",
+        "networks beside the public ones that http steps may reach; checked for each connection",
+    ),
+    "http_concurrency": Setting(_between(1, 100_000, int), "calls, 1 to 100,000", "calls under way in one worker"),
+    "http_ca_file": Setting(Path, _FILE, "authorities (PEM) that http steps trust beside the system's"),
+    "http_client_certificates": Setting(
+        Path, "folder", "client certificates of http steps: `HOST.pem` (certificate and key) is shown to HOST only"
+    ),
+    "http_proxy": Setting(
+        _text,
+        "http URL",
+        "proxy through which http steps go. It then decides which addresses may be reached: the check of networks sees "
+        "only the proxy",
+    ),
+    "http_no_proxy": Setting(
+        _list, "host names and suffixes, separated by commas", "hosts that http steps reach without the proxy"
+    ),
+    "worker_slots": Setting(_between(1, 10_000, int), "processes, 1 to 10,000", "how many one worker holds at a time"),
+    "silence_limit_seconds": Setting(
+        _between(1, 600, float), _SECONDS.format(1, 600), "a worker whose row stays unchanged this long is dead"
+    ),
+    "lock_probe": Setting(
+        _flag,
+        "true or false",
+        "whether a missing session lock counts as death after 2 s; `false` behind a transaction-mode pooler",
+    ),
+    "drain_seconds": Setting(
+        _between(0, 3600, float), _SECONDS.format(0, 3600), "after SIGTERM, how long running activities may go on"
+    ),
+    "log_level": Setting(_one_of("error", "info", "debug"), "`error`, `info` or `debug`", "what is logged"),
+    "log_activities": Setting(
+        _one_of("all", "effectful", "none"),
+        "`all`, `effectful` or `none`",
+        "which activities have their begin and end logged; failures always are",
+    ),
+    "otlp_url": Setting(
+        _text, "URL", "OTLP/HTTP receiver of traces, such as `http://collector:4318`; without it there are none"
+    ),
+    "otlp_headers": Setting(_pairs, "`name=value` pairs, separated by commas", "what that receiver wants to see"),
+    "otlp_ca_file": Setting(Path, _FILE, "authorities (PEM) trusted for an https receiver instead of the system's"),
+    "trace_ratio": Setting(
+        _between(0, 1, float),
+        "share, 0 to 1",
+        "of processes that are traced; a caller's `traceparent` decides for its own",
+    ),
 }
 
 
@@ -147,13 +267,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 def _read(name: str, key: str, value: str) -> Any:
     """Read one variable."""
-    reader = READERS.get(key)
-    if reader is None:
-        near = difflib.get_close_matches(key, READERS, n=1)
+    setting = SETTINGS.get(key)
+    if setting is None:
+        near = difflib.get_close_matches(key, SETTINGS, n=1)
         hint = f"Did you mean {PREFIX}{near[0].upper()}?" if near else "See docs/configuration.md for the known names."
         raise SettingError(f"{name} is not a setting of this release", advice=hint)
     try:
-        return reader(value)
+        return setting.read(value)
     except (ValueError, KeyError) as error:
         reason = str(error) if isinstance(error, ValueError) else "must be true or false"
         raise SettingError(f"{name} has a value that cannot be used: {reason}") from None

@@ -12,7 +12,7 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from api.app import create_app
-from engine.config import READERS, SECRET_PREFIX, Settings
+from engine.config import SECRET_PREFIX, SETTINGS, Settings
 from engine.core.document import CONFIGS, DOCUMENT, STEP_FIELDS
 from engine.errors import SQLSTATES, tree
 from engine.executors.http_outcome import _CODES
@@ -70,9 +70,9 @@ def test_every_setting_is_in_the_configuration_page_with_its_default() -> None:
     shown = {name.strip("`"): row for row in first_cells_of_three("docs/configuration.md") for name in row[:1]}
     defaults = Settings()
     expected = {}
-    for name in READERS:
+    for name in SETTINGS:
         value = getattr(defaults, name)
-        written = "none" if value in (None, ()) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+        written = "none" if value in (None, (), {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
         expected[f"STEPWELL_{name.upper()}"] = written
     expected[f"{SECRET_PREFIX}…"] = "none"
 
