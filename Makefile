@@ -1,6 +1,6 @@
 # Works in a path with spaces: every path here is relative, because make splits its targets at spaces.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check clean
+.PHONY: help setup demo test check docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -14,8 +14,11 @@ demo: setup ## run a process from start to end on an embedded PostgreSQL
 test: setup ## run all tests (STEPWELL_TEST_POSTGRES=system: on the system's PostgreSQL)
 	@.venv/bin/python -m pytest $(if $(STEPWELL_TEST_DATABASE_URL),,-n 2 --dist worksteal)
 
-check: setup ## lint, format, types, import layers, schema
+check: setup ## lint, format, types, import layers, schema, client, made pages
 	@sh .ci/check
+
+docs: setup ## write the parts of the pages that are made from the code
+	@.venv/bin/python -m tests.docs.made
 
 clean: ## remove .venv, caches and everything built
 	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

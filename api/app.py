@@ -17,21 +17,37 @@ from litestar import Litestar, MediaType, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message
 
-from api import definitions, health, processes, signals, tasks
+from api import (
+    activities,
+    definition_orders,
+    definitions,
+    executions,
+    health,
+    metrics,
+    operating,
+    processes,
+    signals,
+    step_types,
+    tasks,
+)
 from api.auth import Keys, authorize
 from api.bodies import MAX_BODY, Asked, Places
 from api.catalogue import Catalogue
 from api.database import Database
+from api.document import Document
 from api.documented import StrictStructs
 from api.problems import Handlers
 from api.queries import refuse_unknown_parameters
+from api.rate import RateLimit
+from api.reference import reference
 from engine.config import Settings
 from engine.errors import SettingError
-from engine.observe import Observer, RequestServed, nowhere
+from engine.measure import Measure
+from engine.observe import Observer, Readers, RequestServed, nowhere
+from engine.scrape import Scrape
 
 PREFIX = "/api/v1"
 POOL_SIZE = 10  # connections of one API process; a request holds one for some milliseconds
@@ -66,13 +82,14 @@ class Application(Litestar):
                     status=status,
                     duration_s=round(time.monotonic() - began, 6),
                     code=scope.get("stepwell.code"),
+                    route=scope.get("path_template"),
                 )
             )
 
 
 def _level(path: str, status: int) -> str:
     """Return the level of a request's log line: a probe every second that finds all well is noise."""
-    return "debug" if path.startswith(health.PREFIX) and status < HTTPStatus.BAD_REQUEST else "info"
+    return "debug" if path.startswith((health.PREFIX, metrics.PATH)) and status < HTTPStatus.BAD_REQUEST else "info"
 
 
 def create_app(settings: Settings, observe: Observer = nowhere, *, pool_size: int = POOL_SIZE) -> Litestar:
@@ -81,6 +98,9 @@ def create_app(settings: Settings, observe: Observer = nowhere, *, pool_size: in
         raise SettingError("the API needs STEPWELL_DATABASE_URL", advice="Name a login of kind api.")
     database = Database(settings.database_url, pool_size)
     catalogue = Catalogue()
+    counted = metrics.ApiMetrics(database.stats)
+    observe = Readers(observe, counted)
+    scrape = Scrape(counted, Measure(metrics.asking(database)), settings.metrics_token)
 
     @asynccontextmanager
     async def connected(_app: Litestar) -> AsyncIterator[None]:
@@ -88,12 +108,21 @@ def create_app(settings: Settings, observe: Observer = nowhere, *, pool_size: in
         try:
             yield
         finally:
+            await scrape.close()
             await database.close()
 
     return Application(
-        route_handlers=[_routes(), *health.ROUTES],
+        route_handlers=[_routes(), *health.ROUTES, *metrics.ROUTES, reference],
         lifespan=[connected],
-        state=State({"api_keys": Keys(database), "observe": observe, "large_bodies": Places()}),
+        state=State(
+            {
+                "api_keys": Keys(database),
+                "rate_limit": RateLimit(settings.rate_limit_per_second, settings.rate_burst),
+                "observe": observe,
+                "scrape": scrape,
+                "large_bodies": Places(),
+            }
+        ),
         dependencies={
             "database": Provide(lambda: database, sync_to_thread=False),
             "catalogue": Provide(lambda: catalogue, sync_to_thread=False),
@@ -119,7 +148,17 @@ class _DataOnly(Router):
 
 
 def _routes() -> Router:
-    nouns: Any = (definitions, processes, signals, tasks)
+    nouns: Any = (
+        definitions,
+        definition_orders,
+        step_types,
+        executions,
+        processes,
+        operating,
+        activities,
+        signals,
+        tasks,
+    )
     return Router(PREFIX, route_handlers=[r for noun in nouns for r in noun.ROUTES], guards=[authorize])
 
 
@@ -130,7 +169,7 @@ def _openapi() -> OpenAPIConfig:
         description="Start, watch and steer processes. Errors are application/problem+json with a stable code.",
         path="/",
         openapi_router=_DataOnly("/", route_handlers=[], include_in_schema=False),
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        render_plugins=[Document()],
         components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
         use_handler_docstrings=True,
     )

@@ -44,7 +44,7 @@ _STRINGS = re.compile(_STRING, re.DOTALL)
 _PIECES = re.compile(rb'(?:[^"]*+%b){1,10000}+|[^"]++' % _STRING, re.DOTALL)
 _NO_BRACKET = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
-_WHERE = re.compile(r" - at `\$([^`]*)`$")
+_WHERE = re.compile(r" - at (`key` in )?`\$([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 
@@ -118,11 +118,13 @@ class Asked(Request[Any, Any, Any]):
         return self.scope["stepwell.body"]  # type: ignore[typeddict-item]
 
     async def fingerprint(self) -> bytes:
-        """Return what makes two requests the same request: method, path, and the body however it was written."""
+        """Return what makes two requests the same request: method, path, query, and the body however it was written."""
         raw = await self.body()
         value = await self.value() if raw else None
         canonical = await asyncio.to_thread(_canonical, value) if len(raw) > AT_ONCE else _canonical(value)
-        return hashlib.sha256(b"%b %b\n%b" % (self.method.encode(), self.url.path.encode(), canonical)).digest()
+        query = self.scope["query_string"]
+        path = self.url.path.encode() + (b"?" + query if query else b"")
+        return hashlib.sha256(b"%b %b\n%b" % (self.method.encode(), path, canonical)).digest()
 
     def _kind(self) -> str:
         """Return 'json' or 'yaml'. Raises UnsupportedMediaType."""
@@ -250,9 +252,9 @@ def to_struct(value: Any, wanted: Any) -> Any:
 def _place(message: str) -> tuple[str, str]:
     """Split what msgspec says into a message and a JSON pointer."""
     where = _WHERE.search(message)
-    path = where.group(1) if where else ""
+    path = where.group(2) if where else ""
     parts = [part for part in re.split(r"[.\[\]]+", path) if part and part != "..."]
-    text = _WHERE.sub("", message)
+    text = _WHERE.sub(" for a key" if where and where.group(1) else "", message)
     named = _UNKNOWN.search(text) or _MISSING.search(text)
     if named:
         parts.append(named.group(1))

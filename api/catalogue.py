@@ -33,7 +33,6 @@ class Version(Struct, frozen=True):
 
     definition_id: int
     version: int
-    name: str
     steps: tuple[Step, ...]
     rules: Validator | None  # of the input
 
@@ -62,8 +61,8 @@ class Catalogue:
         found = await find_definition(connection, scope, wanted)
         if found is None:
             raise NotFound(f"no definition {wanted!r} in this tenant and environment", pointer="/definition")
-        definition_id, latest = found
-        kept = await self.version(connection, scope, definition_id, version or latest)
+        number, latest = found
+        kept = await self.version(connection, scope, number, version or latest)
         if kept is None:
             raise NotFound(
                 f"the definition {wanted!r} has no version {version}",
@@ -72,16 +71,24 @@ class Catalogue:
             )
         return kept
 
+    async def latest(self, connection: AsyncConnection, scope: Scope, definition_id: int) -> Version:
+        """Return the latest version of a definition by its id alone: a name can look like an id. Raises NotFound."""
+        found = await resolve_definition(connection, scope, definition_id=definition_id)
+        kept = await self.version(connection, scope, *found) if found else None
+        if kept is None:
+            raise not_found("definition")
+        return kept
+
     async def version(
         self, connection: AsyncConnection, scope: Scope, definition_id: int, version: int
     ) -> Version | None:
         """Return a version. The caller must have seen a row of `scope` that names it."""
         kept = self._kept.get((definition_id, version))
         if kept is None:
-            row = await get_document(connection, scope, definition_id, version)
-            if row is None:
+            document = await get_document(connection, scope, definition_id, version)
+            if document is None:
                 return None
-            kept = _version(definition_id, version, *row)
+            kept = _version(definition_id, version, document)
             self._kept[definition_id, version] = kept
             if len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
@@ -116,9 +123,9 @@ def _private(prefix: str, text: str, what: str) -> int:
         raise not_found(what) from None
 
 
-def _version(definition_id: int, version: int, name: str, document: dict[str, Any]) -> Version:
+def _version(definition_id: int, version: int, document: dict[str, Any]) -> Version:
     steps = tuple(Step(s["id"], s.get("name"), s.get("type")) for s in document.get("steps", ()))
-    return Version(definition_id, version, name, steps, _rules(document))
+    return Version(definition_id, version, steps, _rules(document))
 
 
 def _rules(document: dict[str, Any]) -> Validator | None:

@@ -40,6 +40,10 @@ class Database:
             self._mending.cancel()
         await self._pool.close()
 
+    def stats(self) -> dict[str, int]:
+        """Return the pool's own figures, by psycopg's names."""
+        return self._pool.get_stats()
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection without a transaction. Raises Unavailable."""

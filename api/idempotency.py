@@ -34,6 +34,7 @@ class Follow(Struct, frozen=True):
     after: int  # seq of the newest history row before the command was sent
     command: int
     task: str | None = None  # public id, where it was asked of a task
+    activity: str | None = None  # step id or execution id, where it was asked of an activity
 
 
 class Answer(Struct, frozen=True, omit_defaults=True):

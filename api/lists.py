@@ -15,11 +15,26 @@ from engine.errors import BadInput
 T = TypeVar("T")
 
 MAX_LIMIT = 200
+MAX_OFFSET = 10_000  # rows that are read for nothing
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="Items on a page.")]
 Cursor = Annotated[
     str | None, QueryParameter(max_length=1700, description="`next_cursor` of the page before; absent: the first.")
 ]
+
+Offset = Annotated[
+    int | None,
+    QueryParameter(
+        ge=0, le=MAX_OFFSET, description="Items to pass over; not together with `cursor`, which costs less."
+    ),
+]
+
+
+def check_offset(offset: int | None, cursor: str | None) -> int:
+    """Return how many items to pass over. Raises BadInput."""
+    if offset is not None and cursor is not None:
+        raise refused("offset and cursor exclude each other", "offset", "Go on with the cursor alone.")
+    return offset or 0
 
 
 def cursor_id(prefix: str, cursor: str | None) -> int | None:

@@ -65,6 +65,8 @@ def answer(problem: Problem, headers: dict[str, str] | None = None) -> Response[
         headers["Connection"] = "close"  # what is left of the request would be taken for the next one
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "2"
+    if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
+        headers["Retry-After"] = str(problem.details["retry_after_seconds"])
     return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 

@@ -28,8 +28,10 @@ def detail(row: ProcessRow, state: State, steps: Sequence[Step], payloads: dict[
     """Return a process with everything. `payloads`: values that `refs_of` named, as JSON text, or some of them."""
     # Row and history are read in one snapshot, but status on the row is written with its event: the state is the truth.
     common = _common(row)
+    error = state.error
     common.update(status=state.status, started_at=state.started_at, ended_at=state.ended_at)
-    activities = [_activity(row.id, activity, step, payloads) for activity, step in _all(state, steps)]
+    common.update(error_code=error and error.code, failed_step=error and error.step_id)
+    activities = [_activity(row.id, activity, step, payloads) for activity, step in all_activities(state, steps)]
     current = [activity.path for activity in activities if _is_current(activity)]
     return ProcessDetail(
         **common,
@@ -37,7 +39,7 @@ def detail(row: ProcessRow, state: State, steps: Sequence[Step], payloads: dict[
         output=_value(state.output, state.output_ref, payloads),
         input_ref=_left_out(state.input_ref, payloads),
         output_ref=_left_out(state.output_ref, payloads),
-        error=state.error,
+        error=error,
         current_activity=current[0] if current else None,
         current_activities=current,
         activities=activities,
@@ -62,10 +64,13 @@ def _common(row: ProcessRow) -> dict[str, Any]:
         "created_at": row.created_at,
         "started_at": row.started_at,
         "ended_at": row.ended_at,
+        "labels": row.labels,
+        "error_code": row.error_code,
+        "failed_step": row.failed_step,
     }
 
 
-def _all(state: State, steps: Sequence[Step]) -> Iterator[tuple[Activity, Step]]:
+def all_activities(state: State, steps: Sequence[Step]) -> Iterator[tuple[Activity, Step]]:
     """Yield every activity in the order of the definition's steps; untouched steps as PENDING."""
     touched: dict[str, list[Activity]] = {}
     for activity in state.activities.values():

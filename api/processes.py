@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -11,16 +11,17 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from api.auth import signed
 from api.bodies import Asked, check_value, check_values
-from api.catalogue import Kept, Version, find_definition
+from api.catalogue import Kept, Version
 from api.catalogue import process_id as number_of
 from api.database import Db
 from api.documented import described
-from api.idempotency import Answer, Follow, once, respond
+from api.idempotency import Answer, once, respond
 from api.lists import Cursor, Limit, bad_cursor, cursor_id, page
-from api.outcomes import accepted, settle
+from api.outcomes import command
 from api.problems import not_found
 from api.process_view import detail, refs_of, view
-from api.queries import refused
+from api.search import MAX_TEXT, definition_number, in_utc, labels_of
+from api.tracing import traceparent
 from api.wire import (
     CommandView,
     EventView,
@@ -41,7 +42,6 @@ from engine.store import (
     Scope,
     count_processes,
     get_process_row,
-    last_seq,
     list_processes,
     load_process,
     order_process,
@@ -51,8 +51,11 @@ from engine.store import (
     start_process,
     start_processes,
 )
+from engine.store import quarantined as set_aside
 
 _MAX_HISTORY = 1000
+_LABEL = "`name:value`; several, separated by commas, must all match. A comma in a value is written `\\,`."
+_QUARANTINED = "Only those that are set aside for an operator."
 _PAYLOADS = "Put values over 8 KB in place of references, up to 8 MiB of them."
 
 
@@ -103,8 +106,10 @@ def _start_values(request: Asked, version: Version, data: StartProcess | StartPr
         "definition": public_id("wf", version.definition_id),
         "version": version.version,
         "priority": data.priority,
+        "labels": data.labels or None,
         "by": signed(request.user, data.by),
         "reason": data.reason,
+        "traceparent": traceparent(request),
     }
 
 
@@ -123,39 +128,39 @@ async def list_all(  # noqa: PLR0913  a list has its filters
     business_key: Annotated[str | None, QueryParameter(max_length=200)] = None,
     created_after: Annotated[datetime | None, QueryParameter(description="At or after.")] = None,
     created_before: FromQuery[datetime | None] = None,
+    ended_after: Annotated[datetime | None, QueryParameter(description="At or after.")] = None,
+    ended_before: FromQuery[datetime | None] = None,
+    label: Annotated[str | None, QueryParameter(description=_LABEL, max_length=MAX_TEXT)] = None,
+    error_code: Annotated[str | None, QueryParameter(description="Why it FAILED.", max_length=200)] = None,
+    failed_step: Annotated[
+        str | None, QueryParameter(description="Id of the step that failed.", max_length=200)
+    ] = None,
+    quarantined: Annotated[bool, QueryParameter(description=_QUARANTINED)] = False,
     count: Annotated[bool, QueryParameter(description="Add how many match in all; reads them all.")] = False,
 ) -> Page[ProcessView]:
-    """Return a page of processes."""
+    """Return a page of the processes that match all the filters given."""
     scope = request.user.scope
     before = cursor_id("prc", cursor)
+    wanted = ProcessFilter(
+        status=status,
+        business_key=business_key,
+        created_after=in_utc(created_after, "created_after"),
+        created_before=in_utc(created_before, "created_before"),
+        ended_after=in_utc(ended_after, "ended_after"),
+        ended_before=in_utc(ended_before, "ended_before"),
+        labels=labels_of(label),
+        error_code=error_code,
+        failed_step=failed_step,
+    )
     async with database.transaction(scope) as connection:
-        definition_id = None
-        if definition is not None:
-            found = await find_definition(connection, scope, definition)
-            definition_id = found[0] if found else -1  # no process has that
-        wanted = ProcessFilter(
-            status=status,
-            definition_id=definition_id,
-            business_key=business_key,
-            created_after=_aware(created_after, "created_after"),
-            created_before=_aware(created_before, "created_before"),
+        wanted = msgspec.structs.replace(
+            wanted,
+            definition_id=await definition_number(connection, scope, definition),
+            ids=await set_aside(connection, scope) if quarantined else None,
         )
         rows = await list_processes(connection, scope, wanted, before, limit + 1)
         total = await count_processes(connection, scope, wanted) if count else None
     return page([view(row) for row in rows], limit, lambda item: item.id, total)
-
-
-def _aware(moment: datetime | None, name: str) -> datetime | None:
-    """Return the moment in UTC. Raises BadInput."""
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        advice = "Write it as 2026-01-31T12:00:00Z; in a URL a + must be written %2B."
-        raise refused("the time names no zone", name, advice)
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise refused("the time is out of range", name, "In UTC its year must be from 1 to 9999.") from None
 
 
 @get(
@@ -248,7 +253,7 @@ async def cancel(
     request: Asked, database: Db, process_id: FromPath[str], data: JSONBody[Order | None] = None
 ) -> Response[CommandView]:
     """Ask a process to end; answers what became of it, or 202 if that takes longer than 2 s."""
-    return await _order(request, database, "cancel", process_id, data or Order())
+    return await order(request, database, "cancel", process_id, data or Order())
 
 
 @post(
@@ -267,22 +272,16 @@ async def retry(
     request: Asked, database: Db, process_id: FromPath[str], data: JSONBody[Order | None] = None
 ) -> Response[CommandView]:
     """Ask a failed process to go on from where it failed."""
-    return await _order(request, database, "retry", process_id, data or Order())
+    return await order(request, database, "retry", process_id, data or Order())
 
 
-async def _order(request: Asked, database: Db, verb: str, process_id: str, data: Order) -> Response[CommandView]:
-    number = number_of(process_id)
+async def order(request: Asked, database: Db, verb: str, process_id: str, data: Order) -> Response[CommandView]:
+    """Send a process the order `verb` (cancel, retry) and answer with what became of it."""
 
-    async def act(connection: AsyncConnection, scope: Scope) -> Answer:
-        after = await last_seq(connection, scope, number)
-        by = signed(request.user, data.by)
-        command = await order_process(connection, scope, verb, process_id, by, data.reason)
-        return accepted(Follow(number, after, command))
+    async def send(connection: AsyncConnection, scope: Scope) -> int:
+        return await order_process(connection, scope, verb, process_id, signed(request.user, data.by), data.reason)
 
-    answer, replayed = await once(request, database, request.user, act)
-    if answer.follow is not None:
-        answer = await settle(database, request.user.scope, answer.follow)
-    return respond(answer, replayed)
+    return await command(request, database, number_of(process_id), send)
 
 
 ROUTES = (start, start_many, list_all, read, history, cancel, retry)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -11,19 +10,19 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from api.auth import signed
 from api.bodies import Asked, check_value
-from api.catalogue import find_definition
 from api.database import Db
 from api.documented import described
-from api.idempotency import Answer, Follow, once, respond
 from api.lists import Cursor, Limit, bad_cursor, page
-from api.outcomes import accepted, settle
+from api.outcomes import Send, command
 from api.problems import not_found
 from api.queries import refused
-from api.wire import CommandView, CompleteTask, Page, RejectTask, TaskView
+from api.search import definition_number
+from api.wire import ClaimTask, CommandView, CompleteTask, Page, ReassignTask, RejectTask, TaskView
 from engine.core.ids import parse_task_id, private_id, public_id, task_id
-from engine.store import AsyncConnection, Scope, TaskRow, complete_task, last_seq, list_tasks, reject_task
+from engine.errors import NotFound
+from engine.store import AsyncConnection, Scope, TaskRow, assign_task, complete_task, get_task, list_tasks, reject_task
 
-_Send = Callable[[AsyncConnection, Scope], Awaitable[int]]
+_CLOSED = "List open tasks with GET /api/v1/tasks; the history of the process says how one ended."
 
 
 @get(
@@ -46,16 +45,12 @@ async def list_all(  # noqa: PLR0913  a list has its filters
     after_process, after_path = _after(cursor)
     number = _number(process)
     async with database.transaction(scope) as connection:
-        definition_id = None
-        if definition is not None:
-            found = await find_definition(connection, scope, definition)
-            definition_id = found[0] if found else -1  # no task has that
         values = {
             "after_process": after_process,
             "after_path": after_path,
             "assignee": assignee,
             "group": group,
-            "definition_id": definition_id,
+            "definition_id": await definition_number(connection, scope, definition),
             "process_id": number,
             "limit": limit + 1,
         }
@@ -100,6 +95,53 @@ def _view(row: TaskRow) -> TaskView:
     )
 
 
+@get(
+    "/tasks/{task:str}",
+    **described("get_task", "Read an open task", 200, "tasks:act", "workflows:read", errors=(404,)),
+)
+async def read(request: Asked, database: Db, task: FromPath[str]) -> TaskView:
+    """Return a task as long as it is open."""
+    number, path, run = _named(task)
+    scope = request.user.scope
+    async with database.transaction(scope) as connection:
+        row = await get_task(connection, scope, number, path)
+    if row is None or row.run != run:
+        raise NotFound("no open task with this id in this tenant and environment", advice=_CLOSED)
+    return _view(row)
+
+
+@post(
+    "/tasks/{task:str}/claim",
+    **described("claim_task", "Claim a task", 200, "tasks:act", errors=(404,), acts=True, also={202: CommandView}),
+)
+async def claim(request: Asked, database: Db, task: FromPath[str], data: JSONBody[ClaimTask]) -> Response[CommandView]:
+    """Take a task for a person; refused if somebody else has it."""
+
+    async def send(connection: AsyncConnection, scope: Scope) -> int:
+        values = _values(request, task, data) | {"to": data.by, "claim": True}
+        return await assign_task(connection, scope, values)
+
+    return await _act_on(request, database, task, send)
+
+
+@post(
+    "/tasks/{task:str}/reassign",
+    **described(
+        "reassign_task", "Reassign a task", 200, "tasks:act", errors=(404,), acts=True, also={202: CommandView}
+    ),
+)
+async def reassign(
+    request: Asked, database: Db, task: FromPath[str], data: JSONBody[ReassignTask]
+) -> Response[CommandView]:
+    """Put a task into another person's hands, or back to its group, whoever has it."""
+
+    async def send(connection: AsyncConnection, scope: Scope) -> int:
+        values = _values(request, task, data) | {"to": data.to, "claim": False}
+        return await assign_task(connection, scope, values)
+
+    return await _act_on(request, database, task, send)
+
+
 @post(
     "/tasks/{task:str}/complete",
     **described(
@@ -134,26 +176,24 @@ async def reject(
     return await _act_on(request, database, task, send)
 
 
-def _values(request: Asked, task: str, data: CompleteTask | RejectTask) -> dict[str, Any]:
+def _values(request: Asked, task: str, data: ClaimTask | ReassignTask | CompleteTask | RejectTask) -> dict[str, Any]:
     return {"task": task, "by": signed(request.user, data.by), "reason": data.reason}
 
 
-async def _act_on(request: Asked, database: Db, task: str, send: _Send) -> Response[CommandView]:
+async def _act_on(request: Asked, database: Db, task: str, send: Send) -> Response[CommandView]:
+    number, _, _ = _named(task)
+    return await command(request, database, number, send, task=task)
+
+
+def _named(task: str) -> tuple[int, str, int]:
+    """Return (process, path, run) of a task's public id. Raises NotFound for anything else."""
     try:
-        number, path, _ = parse_task_id(task)
+        number, path, run = parse_task_id(task)
     except ValueError:
         raise not_found("task") from None
     if "\0" in path:
         raise not_found("task")
-
-    async def act(connection: AsyncConnection, scope: Scope) -> Answer:
-        after = await last_seq(connection, scope, number)
-        return accepted(Follow(number, after, await send(connection, scope), task))
-
-    answer, replayed = await once(request, database, request.user, act)
-    if answer.follow is not None:
-        answer = await settle(database, request.user.scope, answer.follow)
-    return respond(answer, replayed)
+    return number, path, run
 
 
-ROUTES = (list_all, complete, reject)
+ROUTES = (list_all, read, claim, reassign, complete, reject)

@@ -219,7 +219,9 @@ SETTINGS: dict[str, Setting] = {
         "only the proxy",
     ),
     "http_no_proxy": Setting(
-        _list, "host names and suffixes, separated by commas", "hosts that http steps reach without the proxy"
+        _list,
+        "host names, suffixes such as `.example.com`, addresses, CIDR ranges; separated by commas",
+        "what http steps reach without the proxy",
     ),
     "worker_slots": Setting(_between(1, 10_000, int), "processes, 1 to 10,000", "how many one worker holds at a time"),
     "silence_limit_seconds": Setting(

@@ -127,13 +127,19 @@ def translate(error: psycopg.Error) -> StepwellError:
         return Unavailable("PostgreSQL cannot be reached at the moment")
     if state in SQLSTATES:
         pointer, _, extra = (error.diag.message_detail or "").partition(" ")
-        details: dict[str, object] = {"process_id": extra} if state == "SW410" and extra else {}
         return SQLSTATES[state](
             error.diag.message_primary or "refused",
             advice=error.diag.message_hint,
             pointer=pointer if pointer.startswith("/") else None,
-            details=details,
+            details=_details(state, extra),
         )
     if state is not None and state[:2] == "22":  # data exceptions: NUL in text, number out of range, …
         return BadInput("PostgreSQL cannot store one of the values", advice="Remove NUL characters and check numbers.")
     return StepwellError("an unexpected database error")
+
+
+def _details(state: str | None, extra: str) -> dict[str, object]:
+    """Return what an error says beside its message: the word after the pointer in its detail."""
+    if state == "SW410" and extra:
+        return {"process_id": extra}
+    return {"running": int(extra)} if state == "SW414" else {}

@@ -17,6 +17,7 @@ from engine.core.request import http_request
 from engine.core.scope import PayloadNeeded
 from engine.executors.http import HttpExecutor, HttpRequest, RequestInvalid
 from engine.hold import Hold
+from engine.traces import HEADER, Outgoing
 
 Fetch = Callable[[Hold, int], Awaitable[object]]
 Ready = Callable[[], Awaitable[None]]
@@ -25,8 +26,9 @@ Ready = Callable[[], Awaitable[None]]
 class Effects:
     """The executors of a worker."""
 
-    def __init__(self, http: HttpExecutor, secrets: Mapping[str, str]) -> None:
+    def __init__(self, http: HttpExecutor, secrets: Mapping[str, str], traceparent: Outgoing) -> None:
         self._http = http
+        self._traceparent = traceparent
         self._secrets = secrets
         self._redact = tuple(secrets.values())
 
@@ -55,9 +57,17 @@ class Effects:
             except PayloadNeeded as need:
                 payloads[need.number] = await fetch(hold, need.number)
                 continue
+            self._add_trace(config["headers"], hold, activity)
             execution = execution_id(hold.id, activity.path, activity.run)
             limit = hold.plan.steps[activity.path].timeout_seconds
             return HttpRequest.from_config(config, execution, limit, redact=self._redact)
+
+    def _add_trace(self, headers: dict[str, str], hold: Hold, activity: Activity) -> None:
+        """Send the context of this attempt's span along, unless the step has one of its own."""
+        path, run, attempt = activity.path, activity.run, activity.attempt
+        header = self._traceparent(hold.id, hold.state.traceparent, path, run, attempt)
+        if header is not None and HEADER not in map(str.lower, headers):
+            headers[HEADER] = header
 
 
 def _unresolved(activity: Activity, error: Exception) -> Failure:

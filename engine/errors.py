@@ -12,8 +12,12 @@
     ├── Conflict                         409  conflict
     │   ├── DefinitionBusy               409  definition_busy
     │   ├── DefinitionDisabled           409  definition_disabled
+    │   ├── DefinitionInUse              409  definition_in_use
+    │   ├── NameTaken                    409  name_taken
     │   ├── BusinessKeyTaken             409  business_key_taken
+    │   ├── NotQuarantined               409  not_quarantined
     │   └── CommandRejected              409  command_rejected        the holder said no
+    ├── RateLimited                      429  rate_limited            carries when to come again
     ├── Unavailable                      503  unavailable             PostgreSQL is away; try again
     └── OperatorError                    500  operator_error          set-up is wrong; nothing a caller can mend
         ├── SettingError                      setting_invalid
@@ -39,7 +43,9 @@ class Finding(Struct, frozen=True, omit_defaults=True):
 
 
 class StepwellError(Exception):
-    """Root of the tree. `message` says what happened, `advice` what to do next."""
+    """Something that nobody expected; it is in the log."""
+
+    # Root of the tree. `message` says what happened, `advice` what to do next; docs/errors.md shows the docstrings.
 
     code = "internal_error"
     status = 500
@@ -65,7 +71,7 @@ class StepwellError(Exception):
 
 
 class BadInput(StepwellError):
-    """The request is understood but cannot be accepted as it is."""
+    """The request is understood but cannot be accepted as it is; `pointer` names the field."""
 
     code = "invalid_input"
     status = 422
@@ -80,7 +86,7 @@ class InvalidDefinition(BadInput):
 
 
 class UnreadableBody(BadInput):
-    """The body cannot be read as JSON at all."""
+    """The body cannot be read at all: not UTF-8, not JSON, or too deep."""
 
     code = "unreadable_body"
     status = 400
@@ -88,7 +94,7 @@ class UnreadableBody(BadInput):
 
 
 class TooLarge(BadInput):
-    """A value is over its limit."""
+    """A value is over 1 MiB (as PostgreSQL writes it, with spaces), a request over 16 MiB or over 1,000,000 values."""
 
     code = "too_large"
     status = 413
@@ -111,7 +117,7 @@ class Unauthenticated(StepwellError):
 
 
 class Forbidden(StepwellError):
-    """The key or login lacks the right."""
+    """The key lacks a scope, or a login speaks for no tenant."""
 
     code = "forbidden"
     status = 403
@@ -119,7 +125,7 @@ class Forbidden(StepwellError):
 
 
 class NotFound(StepwellError):
-    """No such thing in this tenant and environment."""
+    """No such thing in this tenant and environment; ids of other tenants are answered alike."""
 
     code = "not_found"
     status = 404
@@ -135,7 +141,7 @@ class Conflict(StepwellError):
 
 
 class DefinitionBusy(Conflict):
-    """The definition is being changed right now."""
+    """The definition, or a key that is used, is being changed right now: a lock was not had within 2 s."""
 
     code = "definition_busy"
     advice = "Try again in a few seconds."
@@ -148,17 +154,50 @@ class DefinitionDisabled(Conflict):
     advice = "Enable the definition first."
 
 
+class DefinitionInUse(Conflict):
+    """Processes of the definition have not ended; `details.running` says how many, counted up to 1,000."""
+
+    code = "definition_in_use"
+    advice = "Wait for their end, or delete with force=true, which cancels them."
+
+
+class NameTaken(Conflict):
+    """Another definition has the name that the document says."""
+
+    code = "name_taken"
+    advice = "Choose another name, or publish under the id of that definition."
+
+
 class BusinessKeyTaken(Conflict):
-    """A process with this business key is still running."""
+    """Another process with this business key has not ended; `details.process_id` names it."""
 
     code = "business_key_taken"
     advice = "Use the running process named in 'details.process_id', or another business key."
 
 
+class NotQuarantined(Conflict):
+    """The process is not set aside."""
+
+    code = "not_quarantined"
+    advice = "List those that are with: stepwell process list --quarantined"
+
+
 class CommandRejected(Conflict):
-    """The process was asked, and its state does not allow it."""
+    """The process was asked, and its state does not allow it; `details.code` says why."""
 
     code = "command_rejected"
+
+
+class RateLimited(StepwellError):
+    """The API key has sent more requests than it may; `Retry-After` says in how many seconds one is taken again."""
+
+    code = "rate_limited"
+    status = 429
+    advice = "Wait as long as Retry-After says, then send the same request again; nothing of it was done."
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, details={"retry_after_seconds": retry_after_s})
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(StepwellError):
@@ -205,7 +244,10 @@ SQLSTATES: dict[str, type[StepwellError]] = {
     "SW409": Conflict,
     "SW410": BusinessKeyTaken,
     "SW411": DefinitionDisabled,
+    "SW412": NotQuarantined,
     "SW413": TooLarge,
+    "SW414": DefinitionInUse,
+    "SW415": NameTaken,
     "55P03": DefinitionBusy,  # lock_not_available
 }
 

@@ -23,12 +23,13 @@ import msgspec
 from engine.core.commands import Broken, Command, Mail, Opened, Signal, Unreadable, Woken
 from engine.core.compile import Plan
 from engine.core.decide import Decision, Inputs, decide
-from engine.core.events import ActivityWaiting, Body, CommandRejected, Event, TaskCreated
+from engine.core.events import ActivityWaiting, Body, CommandRejected, Event, TaskAssigned, TaskCreated
 from engine.core.model import TERMINAL, Activity, ActivityStatus, Category, Failure, State, Task, next_due
 from engine.core.scope import PayloadNeeded
 from engine.core.snapshot import snapshot_of
 from engine.flush import Slip, event_row
 from engine.queue import Claimed, Loaded, Rung, read_mail
+from engine.report import Story
 
 MOST_PAYLOADS = 32  # values over 8 KB kept in memory for one hold; what is needed again is loaded again
 SHORT = timedelta(seconds=1)  # a wake-up nearer than this is awaited in memory: parking costs two commits
@@ -70,6 +71,7 @@ class Hold:
         self.state = state
         self.bell = loaded.bell
         self.losses = loaded.losses
+        self.story = Story(claimed, plan, state)  # what its durable events tell those who watch
         self.payloads: dict[int, Any] = {}
         self.effects: dict[str, tuple[int, asyncio.Task[None]]] = {}  # path → attempt, task
         self.in_flight: list[Event] = []
@@ -244,8 +246,16 @@ class Hold:
         slip.unwaits = [_wait_row(key) for key in self._durable_waits - waits]
         slip.tasks = [self._task_row(path) for path in tasks - self._durable_tasks]
         slip.untasks = [{"path": path} for path in self._durable_tasks - tasks]
+        slip.assignments = [self._assignment(path) for path in self._assigned() & tasks & self._durable_tasks]
         self._durable_waits, self._durable_tasks = waits, tasks
         self._looked &= waits
+
+    def _assigned(self) -> set[str]:
+        return {event.path for event in self._pending if event.path and isinstance(event.body, TaskAssigned)}
+
+    def _assignment(self, path: str) -> dict[str, Any]:
+        task = _task_of(self.state.activities[path])
+        return {"path": path, "assignee": task.assignee if task else None}
 
     def _task_row(self, path: str) -> dict[str, Any]:
         activity = self.state.activities[path]
@@ -266,6 +276,8 @@ class Hold:
     def _take_status(self, slip: Slip) -> None:
         state = self.state
         slip.status = {"status": state.status, "started_at": state.started_at, "ended_at": state.ended_at}
+        if state.error is not None:
+            slip.status |= {"error_code": state.error.code, "failed_step": state.error.step_id}
         if state.status in TERMINAL and state.business_key is not None:
             slip.ended = {"definition_id": state.definition_id, "business_key": state.business_key}
         self._durable_status = state.status

@@ -1,11 +1,23 @@
-"""Bring the schema to what this release needs.
+"""Bring the schema to what this release needs, while workers and APIs of the release before go on working.
 
-Migrations are applied once, in order, each in a transaction of its own; functions are re-applied when their file
-changed. Several programs may start at once: an advisory lock makes them take turns. A database that knows a migration
-this release does not is newer than the program and is refused, unchanged.
+All migrations that are missing, all functions whose file changed and the partitions ahead are applied in one
+transaction: either the database is of this release afterwards, or nothing has happened, and no caller ever meets half
+of it. That transaction waits only moments for a lock, since everybody behind it would wait as well; then it gives way
+and tries again.
+
+What takes long does not belong in it. An index on a partitioned table is declared `on only` the parent, which is done
+at once; afterwards it is built partition by partition, concurrently. What is left to build is read from the catalogue,
+so a migrate that was stopped is continued by the next.
+
+Several programs may start at once: an advisory lock makes them take turns. A database that knows a migration this
+release does not is newer than the program and is refused, unchanged.
 """
 
 from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
 
 import psycopg
 from msgspec import Struct
@@ -13,6 +25,17 @@ from msgspec import Struct
 import sql
 from engine.db import Connection
 from engine.errors import SchemaError
+
+PATIENCE_SECONDS = 600.0  # for transactions that hold what the migration needs
+LONGEST_PAUSE = 5.0  # seconds between two attempts
+SHOWN = 3  # transactions in a message
+BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+
+Tell = Callable[[str], None]
+
+
+def quiet(said: str) -> None:
+    """Tell nobody."""
 
 
 class SchemaStatus(Struct, frozen=True):
@@ -49,23 +72,20 @@ def schema_status(connection: Connection) -> SchemaStatus:
     )
 
 
-def migrate(connection: Connection) -> SchemaStatus:
+def migrate(connection: Connection, tell: Tell = quiet, *, patience: float = PATIENCE_SECONDS) -> SchemaStatus:
     """Apply what is missing; return the status from before. `connection`: the owner's, autocommitting.
 
-    Raises SchemaError when the database is newer than this release, an applied migration was edited, or somebody else
-    holds the lock.
+    `tell` hears what is waited for or takes long; `patience`: seconds to wait for others' transactions in all.
+    Raises SchemaError when the database is newer than this release, an applied migration was edited, somebody else
+    holds the lock, or a transaction does not end.
     """
     _take_turn(connection)
     try:
         connection.execute(sql.query("migration.quiet"))
-        connection.execute(sql.query("migration.book"))
         status = schema_status(connection)
         _refuse(status)
-        for kind, names in (("migration", status.pending), ("function", status.stale)):
-            for script in sql.scripts(f"{kind}s"):
-                if script.name in names:
-                    _apply(connection, kind, script)
-        connection.execute(sql.query("migration.partitions"))
+        _patiently(connection, lambda: _apply_all(connection, status), tell, patience)
+        _build_indexes(connection, tell)
         return status
     finally:
         if not connection.broken:
@@ -97,12 +117,72 @@ def _refuse(status: SchemaStatus) -> None:
         )
 
 
+def _patiently(connection: Connection, work: Callable[[], None], tell: Tell, patience: float) -> None:
+    """Do the work in one transaction; while others hold what it needs, let it be and try again."""
+    give_up = time.monotonic() + patience
+    pause = 0.25
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute(sql.query("migration.impatience"))
+                return work()
+        except BUSY:
+            before = _holders(connection)
+        time.sleep(pause * (0.5 + random.random() / 2))  # noqa: S311
+        lasting = [text for id_, text in _holders(connection).items() if id_ in before]
+        if lasting:
+            tell(f"waiting for {_some(lasting)}")
+        if time.monotonic() > give_up:
+            raise SchemaError(
+                f"the schema stayed as it is: the migration did not get the locks it needs; those of {_some(lasting)}",
+                advice="End those transactions (pg_terminate_backend), and run 'stepwell migrate' again.",
+            )
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _holders(connection: Connection) -> dict[str, str]:
+    """Return the transactions that hold locks on our tables, the oldest first, each with its description."""
+    return dict(connection.execute(sql.query("migration.holders")).fetchall())
+
+
+def _some(descriptions: Iterable[str]) -> str:
+    shown = list(descriptions)
+    return ", ".join(shown[:SHOWN]) + (f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else "") or "nobody now"
+
+
+def _apply_all(connection: Connection, status: SchemaStatus) -> None:
+    connection.execute(sql.query("migration.book"))
+    for kind, names in (("migration", status.pending), ("function", status.stale)):
+        for script in sql.scripts(f"{kind}s"):
+            if script.name in names:
+                _apply(connection, kind, script)
+    connection.execute(sql.query("migration.partitions"))
+    connection.execute(sql.query("migration.epoch"))
+
+
 def _apply(connection: Connection, kind: str, script: sql.Script) -> None:
-    """Apply one script and note it, in one transaction."""
+    """Apply one script and note it, in the caller's transaction."""
     try:
-        with connection.transaction():
-            connection.execute(script.text)
-            note = {"kind": kind, "name": script.name, "checksum": script.checksum}
-            connection.execute(sql.query("migration.note"), note)
+        connection.execute(script.text)
+    except BUSY:
+        raise
     except psycopg.Error as error:
-        raise SchemaError(f"{kind} {script.name} failed: {error}") from error
+        raise SchemaError(f"{kind} {script.name} failed, and nothing was changed: {error}") from error
+    note = {"kind": kind, "name": script.name, "checksum": script.checksum}
+    connection.execute(sql.query("migration.note"), note)
+
+
+def _build_indexes(connection: Connection, tell: Tell) -> None:
+    """Build what `on only` left out: each partition's part beside the writers, then attached. Autocommitted."""
+    connection.execute(sql.query("migration.long_patience"))
+    for name, drop, build, attach in connection.execute(sql.query("migration.missing_indexes_text")).fetchall():
+        tell(f"building the index {name}; writers go on meanwhile")
+        try:
+            for statement in (drop, build, attach):
+                if statement is not None:
+                    connection.execute(statement)
+        except psycopg.Error as error:
+            raise SchemaError(
+                f"the schema is current, but the index {name} could not be built: {error}",
+                advice=f"Run 'stepwell migrate' again. Holding locks now: {_some(_holders(connection).values())}",
+            ) from error

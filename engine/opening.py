@@ -60,7 +60,7 @@ class Opener:
         for suspect in suspects:
             current &= await self.open_alone(suspect)
         for orphan in by_id.values():  # a ring for a process that retention took away
-            await flush.send(self._link, self._me, [_slip(orphan, park=True)])
+            await flush.send(self._link, self._me, [_slip(orphan, park=True)], self._observe)
         return current
 
     async def open_alone(self, claimed: Claimed) -> bool:
@@ -98,7 +98,7 @@ class Opener:
     async def _give_back(self, claimed: Claimed, why: str) -> None:
         id_ = claimed.process_id
         self._observe(WorkerChanged(process=id_, level="error", worker=self._me, what="outdated", detail=why))
-        await flush.send(self._link, self._me, [_slip(claimed, give_back=True)])
+        await flush.send(self._link, self._me, [_slip(claimed, give_back=True)], self._observe)
 
     async def set_aside(self, process_id: int, error: Exception) -> None:
         """Put a process into quarantine: it can neither go on nor fail."""

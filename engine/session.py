@@ -21,16 +21,15 @@ import msgspec
 
 from engine import flush, queue, rescue
 from engine.config import Settings
-from engine.core.commands import Broken, Reported
+from engine.core.commands import Broken, Completed, Reported
 from engine.core.compile import Plan
 from engine.core.model import Activity, Category, Failure, State
 from engine.db import Link
 from engine.effects import Effects
 from engine.hold import Hold
-from engine.observe import ActivityBegan, FlushFailed, Observer, Rescued, Trouble, WorkerChanged
+from engine.observe import ActivityBegan, Called, FlushFailed, Observer, Rescued, Ticked, Trouble, WorkerChanged
 from engine.opening import Opener
 from engine.queue import Claimed, Loaded, Ring, Rung
-from engine.report import ended, progress
 
 TICK_SECONDS = 0.25
 WATCH_SECONDS = 1.0
@@ -148,6 +147,7 @@ class Session:
             sent = time.monotonic()
             tick = await queue.tick(self._link, self.me, slots)
             self._confirm_fence(sent, tick.now)
+            self._ticked(time.monotonic() - sent, len(tick.claimed))
             self._more = tick.more and bool(slots)
             if tick.claimed:
                 self._unopened += len(tick.claimed)
@@ -155,6 +155,12 @@ class Session:
             await self._read_mail([ring.process_id for ring in tick.rung if self._is_news(ring)])
             if not (self._more and self._free_slots() > 0):
                 await _wait(self._hurry, TICK_SECONDS)
+
+    def _ticked(self, seconds: float, claimed: int) -> None:
+        calls = sum(len(hold.effects) for hold in self.holds.values())
+        held, slots = len(self.holds), self._settings.worker_slots
+        told = Ticked(level="debug", duration_s=seconds, claimed=claimed, holds=held, slots=slots, calls=calls)
+        self._observe(told)
 
     def _free_slots(self) -> int:
         return self._settings.worker_slots - len(self.holds) - self._unopened
@@ -245,7 +251,7 @@ class Session:
         batch = [(hold, slip) for hold, slip in taken if slip is not None]
         if batch:
             sent = time.monotonic()
-            parked, refused = await flush.send(self._link, self.me, [slip for _, slip in batch])
+            parked, refused = await flush.send(self._link, self.me, [slip for _, slip in batch], self._observe)
             self._confirm_fence(sent, None)
             bad = {r.slip.process_id: r for r in refused}
             # First all that needs no waiting: while one waits, others may be claimed anew under the same process id.
@@ -294,7 +300,7 @@ class Session:
             return None
         events = hold.in_flight
         started = hold.confirm()
-        for observation in progress(hold, events):
+        for observation in hold.story.tell(events, hold.state):
             self._observe(observation)
         if parked or slip.give_back:
             self._close(hold)
@@ -352,15 +358,17 @@ class Session:
         held = self.holds.get(hold.id) is hold and not hold.leaving
         if not held or not hold.wants(path, attempt) or path in hold.effects:
             return
-        kind = hold.plan.steps[path].type
-        self._observe(ActivityBegan(process=hold.id, path=path, attempt=attempt, kind=kind))
+        kind, run = hold.plan.steps[path].type, activity.run
+        self._observe(ActivityBegan(process=hold.id, path=path, run=run, attempt=attempt, kind=kind, effectful=True))
         task = self._group.create_task(self._effect(hold, activity, kind))
         hold.effects[path] = (attempt, task)
 
     async def _effect(self, hold: Hold, activity: Activity, kind: str) -> None:
         begun = time.monotonic()
         outcome = await self._effects.run(hold, activity, self.now(), self.payload, self._fresh_fence)
-        self._observe(ended(hold, activity, kind, outcome, time.monotonic() - begun))
+        word = "completed" if isinstance(outcome, Completed) else "failed"
+        seconds = time.monotonic() - begun
+        self._observe(Called(process=hold.id, level="debug", kind=kind, duration_s=seconds, outcome=word))
         hold.effects.pop(activity.path, None)
         hold.act(Reported(activity.path, activity.attempt, outcome))
         self.dirty(hold)

@@ -79,6 +79,27 @@ class ProcessRow(Struct, frozen=True):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    labels: dict[str, str]
+    error_code: str | None  # these two while FAILED
+    failed_step: str | None
+
+
+class ExecutionRow(Struct, frozen=True):
+    """What a list of executions needs beside the state."""
+
+    id: int
+    definition_id: int
+    definition: str
+    version: int
+
+
+class RetryRow(Struct, frozen=True):
+    """What became of one process of a bulk retry: a command was sent, or `code` and `detail` say why not."""
+
+    process: str
+    command: int | None
+    code: str | None
+    detail: str | None
 
 
 class TaskRow(Struct, frozen=True):
@@ -121,6 +142,12 @@ class ProcessFilter(Struct, frozen=True, kw_only=True):
     business_key: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    ended_after: datetime | None = None
+    ended_before: datetime | None = None
+    failed_step: str | None = None
+    error_code: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()  # all must match
+    ids: tuple[int, ...] | None = None  # only some of these
 
 
 class Known(Struct, frozen=True):
@@ -175,6 +202,25 @@ async def publish_definition(connection: AsyncConnection, scope: Scope, document
     return int(await _value(connection, "definition.publish", {"document": _text(document), "by": by}, scope))
 
 
+async def publish_version(connection: AsyncConnection, scope: Scope, definition_id: int, document: Any, by: str) -> int:
+    """Publish a checked document as the next version of one definition; return its id. Locks its row."""
+    values = {"id": definition_id, "document": _text(document), "by": by}
+    return int(await _value(connection, "definition.publish_version", values, scope))
+
+
+async def enable_definition(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> None:
+    """Let a definition take new processes, or none. `values`: id, enabled, by, reason. Locks its row."""
+    await _value(connection, "definition.enable", values, scope)
+
+
+async def delete_definition(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> int:
+    """Delete a definition; return how many processes were sent a cancel. `values`: id, force, by, reason.
+
+    Locks its advisory lock exclusively: waits up to 2 s for the transactions that have started processes of it.
+    """
+    return int(await _value(connection, "definition.delete", values, scope))
+
+
 async def get_definition(
     connection: AsyncConnection, _scope: Scope, definition_id: int, version: int | None = None
 ) -> DefinitionRow | None:
@@ -183,18 +229,9 @@ async def get_definition(
     return DefinitionRow(*row) if row else None
 
 
-async def list_definitions(
-    connection: AsyncConnection,
-    scope: Scope,
-    *,
-    name: str | None,
-    enabled: bool | None,
-    before: int | None,
-    limit: int,
-) -> list[DefinitionRow]:
-    """Return up to `limit` definitions with an id below `before`, newest first, without documents."""
-    values = {**scope.ids(), "name": name, "enabled": enabled, "before": before, "limit": limit}
-    return [DefinitionRow(*row) for row in await _rows(connection, "definition.list", values)]
+async def list_definitions(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> list[DefinitionRow]:
+    """Return definitions, newest first, without documents. `values`: the filters, limit and offset of the statement."""
+    return [DefinitionRow(*row) for row in await _rows(connection, "definition.list", {**scope.ids(), **values})]
 
 
 async def resolve_definition(
@@ -206,29 +243,36 @@ async def resolve_definition(
     return (row[0], row[1]) if row else None
 
 
-async def get_document(
-    connection: AsyncConnection, _scope: Scope, definition_id: int, version: int
-) -> tuple[str, Any] | None:
-    """Return (name, document) of a published version, which never changes."""
+async def get_document(connection: AsyncConnection, _scope: Scope, definition_id: int, version: int) -> Any:
+    """Return the document of a published version, which never changes; None where there is none."""
     row = await _row(connection, "definition.document", {"id": definition_id, "version": version})
-    return (row[0], msgspec.json.decode(row[1])) if row else None
+    return msgspec.json.decode(row[0]) if row else None
 
 
 async def start_process(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> str:
     """Start one process; return its public id. `values`: the arguments of stepwell.start_process."""
-    return str(await _value(connection, "process.start", {**values, "input": _text(values["input"])}, scope))
+    given = {"labels": None, "trigger": None, "traceparent": None, **values}
+    for name in ("input", "labels", "trigger"):
+        given[name] = _text(given[name]) if name == "input" or given[name] is not None else None
+    return str(await _value(connection, "process.start", given, scope))
 
 
 async def start_processes(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> list[str]:
     """Start one process for each of `inputs`, all or nothing; return their public ids in the same order."""
-    given = {**values, "inputs": _text(values["inputs"])}
+    given = {"traceparent": None, **values, "inputs": _text(values["inputs"])}
+    given["labels"] = _text(values["labels"]) if values.get("labels") is not None else None
     return list(await _value(connection, "process.start_many", given, scope))
 
 
 async def get_process_row(connection: AsyncConnection, _scope: Scope, process_id: int) -> ProcessRow | None:
     """Return the narrow row of a process."""
     row = await _row(connection, "process.row", {"id": process_id})
-    return ProcessRow(*row) if row else None
+    return _process_row(row) if row else None
+
+
+def _process_row(row: Row) -> ProcessRow:
+    labels = msgspec.json.decode(row[10]) if row[10] else {}
+    return ProcessRow(*(*row[:10], labels, *row[11:]))
 
 
 async def load_process(connection: AsyncConnection, scope: Scope, process_id: int) -> tuple[ProcessRow, State] | None:
@@ -237,12 +281,34 @@ async def load_process(connection: AsyncConnection, scope: Scope, process_id: in
     if row is None:
         return None
     *narrow, snapshot, history = row
+    return _process_row(tuple(narrow)), await _state(connection, scope, process_id, snapshot, history)
+
+
+async def list_executions(
+    connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]
+) -> list[tuple[ExecutionRow, State]]:
+    """Return processes with their states, newest first, in one statement. Raises NewerEvent.
+
+    `values`: definition_id and statuses (None = any), before, limit, offset. What a state holds is bounded, not small:
+    ask for a few at a time.
+    """
+    given = {**scope.ids(), **values, "before": _MAX_BIGINT if values["before"] is None else values["before"]}
+    rows = await _rows(connection, "process.executions", given, planned_anew=True)
+    return [
+        (ExecutionRow(*narrow), await _state(connection, scope, narrow[0], snapshot, history))
+        for *narrow, snapshot, history in rows
+    ]
+
+
+async def _state(
+    connection: AsyncConnection, scope: Scope, process_id: int, snapshot: str | None, history: str | None
+) -> State:
     try:
         state = restore(snapshot)
     except (OutdatedSnapshot, msgspec.ValidationError):  # written by another release: the history says the same
         rows = await read_history(connection, scope, process_id, 0, 1_000_000)
-        return ProcessRow(*narrow), fold(_event(r.seq, r.at, r.type, r.v, r.path, r.attempt, r.data) for r in rows)
-    return ProcessRow(*narrow), fold(_events(history), state)
+        return fold(_event(r.seq, r.at, r.type, r.v, r.path, r.attempt, r.data) for r in rows)
+    return fold(_events(history), state)
 
 
 def _events(history: str | None) -> Iterator[Event]:
@@ -265,18 +331,27 @@ async def list_processes(
 ) -> list[ProcessRow]:
     """Return up to `limit` processes with an id below `before`, newest first."""
     values = {**_filter(scope, wanted), "before": _MAX_BIGINT if before is None else before, "limit": limit}
-    return [ProcessRow(*row) for row in await _rows(connection, "process.list", values, planned_anew=True)]
+    name = "process.list_by_label" if wanted.labels else "process.list"
+    return [_process_row(row) for row in await _rows(connection, name, values, planned_anew=True)]
 
 
 async def count_processes(connection: AsyncConnection, scope: Scope, wanted: ProcessFilter) -> int:
     """Return how many processes match. Reads them all: for people, not for loops."""
-    return int((await _rows(connection, "process.count", _filter(scope, wanted), planned_anew=True))[0][0])
+    name = "process.count_by_label" if wanted.labels else "process.count"
+    return int((await _rows(connection, name, _filter(scope, wanted), planned_anew=True))[0][0])
 
 
 def _filter(scope: Scope, wanted: ProcessFilter) -> dict[str, Any]:
     low = _first_id(wanted.created_after, -_MARGIN) if wanted.created_after else 0
     high = _first_id(wanted.created_before, _MARGIN) if wanted.created_before else _MAX_BIGINT
-    return {**scope.ids(), **msgspec.structs.asdict(wanted), "low": low, "high": high}
+    labels = {
+        "label_name": wanted.labels[0][0] if wanted.labels else None,  # one drives the search, the others narrow it
+        "label_value": wanted.labels[0][1] if wanted.labels else None,
+        "label_names": [name for name, _ in wanted.labels[1:]],
+        "label_values": [value for _, value in wanted.labels[1:]],
+    }
+    ids = None if wanted.ids is None else list(wanted.ids)
+    return {**scope.ids(), **msgspec.structs.asdict(wanted), **labels, "ids": ids, "low": low, "high": high}
 
 
 def _first_id(moment: datetime, margin: timedelta) -> int:
@@ -299,27 +374,40 @@ async def read_history(
 
 
 async def read_payloads(
-    connection: AsyncConnection, _scope: Scope, process_id: int, numbers: Iterable[int], most: int = MAX_PAYLOADS
+    connection: AsyncConnection, scope: Scope, process_id: int, numbers: Iterable[int], most: int = MAX_PAYLOADS
 ) -> dict[int, str]:
-    """Return the values over 8 KB with these numbers, as JSON text: in this order, until they take `most` characters.
+    """Return the values over 8 KB of a process with these numbers, as JSON text; see `read_values`."""
+    found = await read_values(connection, scope, ((process_id, number) for number in numbers), most)
+    return {number: text for (_, number), text in found.items()}
+
+
+async def read_values(
+    connection: AsyncConnection, _scope: Scope, wanted: Iterable[tuple[int, int]], most: int = MAX_PAYLOADS
+) -> dict[tuple[int, int], str]:
+    """Return the values over 8 KB named (process id, number), as JSON text: in this order, until `most` characters.
 
     The first is returned whatever it takes. Sizes are known only when values are here, so they come in small portions.
     """
-    waiting = list(dict.fromkeys(numbers))
-    found: dict[int, str] = {}
+    waiting = list(dict.fromkeys(wanted))
+    found: dict[tuple[int, int], str] = {}
     left, portion = most, _PORTION
     while waiting and left > 0:
         asked, waiting = waiting[:portion], waiting[portion:]
-        texts: dict[int, str] = dict(await _rows(connection, "process.payloads", {"id": process_id, "numbers": asked}))
-        for number in asked:
-            text = texts.get(number, "")
+        texts = await _payloads(connection, asked)
+        for name in asked:
+            text = texts.get(name, "")
             if found and len(text) > left:
                 return found
             if text:
-                found[number] = text
+                found[name] = text
                 left -= len(text)
         portion = max(1, left // max(map(len, texts.values()), default=1))
     return found
+
+
+async def _payloads(connection: AsyncConnection, asked: list[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    values = {"ids": [process_id for process_id, _ in asked], "numbers": [number for _, number in asked]}
+    return {(row[0], row[1]): row[2] for row in await _rows(connection, "process.payloads", values)}
 
 
 async def last_seq(connection: AsyncConnection, _scope: Scope, process_id: int) -> int:
@@ -345,6 +433,29 @@ async def order_process(
     return int(await _value(connection, name, {"process": process, "by": by, "reason": reason}, scope))
 
 
+async def resume_activity(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> int:
+    """End a waiting activity with an output; return the command's id. One mail, one job."""
+    return int(await _value(connection, "process.resume", {**values, "output": _text(values["output"])}, scope))
+
+
+async def retry_processes(
+    connection: AsyncConnection, _scope: Scope, processes: list[str], by: str, reason: str | None
+) -> list[RetryRow]:
+    """Send each of up to 1,000 processes that is FAILED a retry; say of the others why not."""
+    values = {"processes": processes, "by": by, "reason": reason}
+    return [RetryRow(*row) for row in await _rows(connection, "process.retry_many", values)]
+
+
+async def quarantined(connection: AsyncConnection, scope: Scope) -> tuple[int, ...]:
+    """Return the ids of the processes that are set aside, the newest 10,000: for ProcessFilter.ids."""
+    return tuple(await _value(connection, "process.quarantined", {}, scope))
+
+
+async def release_process(connection: AsyncConnection, scope: Scope, process: str, by: str, reason: str | None) -> None:
+    """Let a process out of the quarantine. Locks its lease, which nobody holds."""
+    await _value(connection, "process.release", {"process": process, "by": by, "reason": reason}, scope)
+
+
 async def complete_task(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> int:
     """Complete a task with data; return the command's id. One mail, one job."""
     return int(await _value(connection, "task.complete", {**values, "data": _text(values["data"])}, scope))
@@ -353,6 +464,17 @@ async def complete_task(connection: AsyncConnection, scope: Scope, values: Mappi
 async def reject_task(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> int:
     """Reject a task with a reason; return the command's id. One mail, one job."""
     return int(await _value(connection, "task.reject", values, scope))
+
+
+async def assign_task(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> int:
+    """Put a task into somebody's hands; return the command's id. `values`: those of stepwell.assign_task."""
+    return int(await _value(connection, "task.assign", values, scope))
+
+
+async def get_task(connection: AsyncConnection, scope: Scope, process_id: int, path: str) -> TaskRow | None:
+    """Return an open task, None where there is none."""
+    row = await _row(connection, "task.get", {**scope.ids(), "process_id": process_id, "path": path})
+    return TaskRow(*row) if row else None
 
 
 async def send_signal(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> str:

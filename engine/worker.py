@@ -16,12 +16,14 @@ from importlib.metadata import version
 import psycopg
 
 import sql
-from engine import queue, rescue
+from engine import queue, rescue, traces
 from engine.config import Settings
 from engine.db import Link, LinkLost
 from engine.effects import Effects
 from engine.errors import SettingError
 from engine.executors.http import HttpExecutor
+from engine.executors.proxy import read_proxy
+from engine.executors.tls import read_trust
 from engine.observe import Observer, Rescued, Trouble, WorkerChanged
 from engine.session import Session
 
@@ -32,14 +34,20 @@ SOUND_SECONDS = 10.0  # a session that lasted longer was sound: the next pause i
 
 
 async def run_worker(settings: Settings, observe: Observer, stop: asyncio.Event) -> None:
-    """Work until `stop` is set and everything is drained. Raises SettingError without a database URL."""
+    """Work until `stop` is set and everything is drained. Raises SettingError for settings it cannot work with."""
     if settings.database_url is None:
         raise SettingError("a worker needs STEPWELL_DATABASE_URL")
-    executor = HttpExecutor(allowed_networks=settings.http_allowed_networks, concurrency=settings.http_concurrency)
+    executor = HttpExecutor(
+        allowed_networks=settings.http_allowed_networks,
+        concurrency=settings.http_concurrency,
+        trust=read_trust(settings.http_ca_file, settings.http_client_certificates),
+        proxy=read_proxy(settings.http_proxy, settings.http_no_proxy),
+    )
     await executor.start()
     upkeep = asyncio.create_task(_upkeep(settings.database_url, observe))
+    effects = Effects(executor, settings.secrets, traces.outgoing(settings.trace_ratio if settings.otlp_url else None))
     try:
-        await Worker(settings, settings.database_url, Effects(executor, settings.secrets), observe).run(stop)
+        await Worker(settings, settings.database_url, effects, observe).run(stop)
     finally:
         upkeep.cancel()
         await asyncio.gather(upkeep, return_exceptions=True)

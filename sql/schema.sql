@@ -4,6 +4,42 @@ CREATE SCHEMA stepwell;
 
 ALTER SCHEMA stepwell OWNER TO stepwell_owner;
 
+CREATE TABLE stepwell.definition (
+    id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    name text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    latest_version integer NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT definition_name_is_short CHECK (((length(name) >= 1) AND (length(name) <= 200)))
+);
+
+ALTER TABLE stepwell.definition OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.add_version(made stepwell.definition, document jsonb, by text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+begin
+  insert into definition_version (definition_id, version, tenant_id, environment_id, document, created_at, created_by)
+  values (made.id, made.latest_version, made.tenant_id, made.environment_id, document, made.updated_at, by);
+  perform note_change(made, 'definition.published', by, null, jsonb_build_object('version', made.latest_version));
+end
+$$;
+
+ALTER FUNCTION stepwell.add_version(made stepwell.definition, document jsonb, by text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.age_s(id bigint, wall timestamp with time zone) RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+  select coalesce(greatest(0, extract(epoch from wall) - (id >> 20) / 1000.0), 0)
+$$;
+
+ALTER FUNCTION stepwell.age_s(id bigint, wall timestamp with time zone) OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.all_written(doc jsonb, kind text, written integer) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -16,6 +52,25 @@ end
 $$;
 
 ALTER FUNCTION stepwell.all_written(doc jsonb, kind text, written integer) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.assign_task(task text, by text, "to" text DEFAULT NULL::text, reason text DEFAULT NULL::text, claim boolean DEFAULT false) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  named record := own_task(task);
+begin
+  perform check_who(coalesce(by, ''), reason);
+  if "to" is not null then
+    perform check_text("to", 200, '/to');
+  end if;
+  return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'assign_task', 'path', named.path, 'run', named.run, 'by', signed(by), 'reason', reason,
+    'to', case when claim then coalesce("to", by) else "to" end, 'claim', claim)));
+end
+$$;
+
+ALTER FUNCTION stepwell.assign_task(task text, by text, "to" text, reason text, claim boolean) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.authenticate(key_hash bytea) RETURNS TABLE(key_id bigint, key_name text, tenant_id integer, environment_id integer, tenant text, environment text, scopes text[])
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -44,6 +99,67 @@ $$;
 
 ALTER FUNCTION stepwell.cancel_process(process text, by text, reason text) OWNER TO stepwell_owner;
 
+CREATE FUNCTION stepwell.cancel_running(of_definition stepwell.definition, by text, reason text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  the_order jsonb := jsonb_build_object('kind', 'cancel', 'by', signed(by), 'reason', reason);
+  sent      integer;
+begin
+  with running as materialized (
+    select p.id, p.priority, new_id() as mail_id
+    from process p
+    where p.tenant_id = of_definition.tenant_id
+      and p.environment_id = of_definition.environment_id
+      and p.definition_id = of_definition.id
+      and p.status in ('CREATED', 'IN_PROGRESS', 'WAITING')
+  ),
+  mail as (
+    insert into inbox (process_id, id, tenant_id, environment_id, command)
+    select r.id, r.mail_id, of_definition.tenant_id, of_definition.environment_id, the_order
+    from running r
+  )
+  insert into job (priority, lane, id, process_id, tenant_id, environment_id)
+  select r.priority, 0, r.mail_id, r.id, of_definition.tenant_id, of_definition.environment_id
+  from running r;
+  get diagnostics sent = row_count;
+  return sent;
+end
+$$;
+
+ALTER FUNCTION stepwell.cancel_running(of_definition stepwell.definition, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.check_labels(labels jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+declare
+  label record;
+begin
+  if labels is null then
+    return;
+  end if;
+  if jsonb_typeof(labels) <> 'object' or (select count(*) from jsonb_object_keys(labels)) > 16 then
+    raise exception 'labels must be an object of at most 16 texts' using errcode = 'SW400', detail = '/labels',
+      hint = 'Pass them like {"region": "eu"}.';
+  end if;
+  for label in select key, value from jsonb_each(labels) loop
+    if label.key !~ '^[A-Za-z0-9_.-]{1,63}$' then
+      raise exception 'the name of a label has 1 to 63 letters, digits and _ . - only; % has not', left(label.key, 100)
+        using errcode = 'SW400', detail = '/labels', hint = 'Rename it.';
+    end if;
+    if jsonb_typeof(label.value) <> 'string' or (label.value #>> '{}') !~ '^[^\x01-\x1f\x7f-\x9f]{1,200}$' then
+      raise exception 'the label % must be a text of 1 to 200 characters, none of them a control character', label.key
+        using errcode = 'SW400', detail = '/labels/' || label.key, hint = 'Shorten or fill it.';
+    end if;
+  end loop;
+end
+$_$;
+
+ALTER FUNCTION stepwell.check_labels(labels jsonb) OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.check_number(value integer, low integer, high integer, pointer text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -56,6 +172,24 @@ end
 $$;
 
 ALTER FUNCTION stepwell.check_number(value integer, low integer, high integer, pointer text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.check_origin(trigger jsonb, traceparent text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $_$
+begin
+  if trigger is not null and (jsonb_typeof(trigger) <> 'object' or octet_length(trigger::text) > 2000
+      or coalesce(trigger ->> 'type', '') not in ('event', 'scheduled', 'manual', 'api', 'webhook')) then
+    raise exception 'trigger must be an object with a type: event, scheduled, manual, api or webhook'
+      using errcode = 'SW400', detail = '/trigger', hint = 'Leave the argument out.';
+  end if;
+  if traceparent is not null and traceparent !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' then
+    raise exception 'traceparent is no W3C trace context' using errcode = 'SW400', detail = '/traceparent',
+      hint = 'Leave the argument out.';
+  end if;
+end
+$_$;
+
+ALTER FUNCTION stepwell.check_origin(trigger jsonb, traceparent text) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.check_text(value text, longest integer, pointer text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
@@ -161,6 +295,31 @@ $$;
 
 ALTER FUNCTION stepwell.complete_task(task text, by text, data jsonb, reason text) OWNER TO stepwell_owner;
 
+CREATE FUNCTION stepwell.count_running(of_definition stepwell.definition, most integer) RETURNS integer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  found_rows integer;
+begin
+  select count(*) into found_rows
+  from (
+    select
+    from process p
+    where p.tenant_id = of_definition.tenant_id
+      and p.environment_id = of_definition.environment_id
+      and p.definition_id = of_definition.id
+      and p.status in ('CREATED', 'IN_PROGRESS', 'WAITING')
+    limit most
+  ) as few;
+  return found_rows;
+end
+$$;
+
+ALTER FUNCTION stepwell.count_running(of_definition stepwell.definition, most integer) OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.current_environment() RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'stepwell', 'pg_temp'
@@ -187,6 +346,91 @@ $$;
 
 ALTER FUNCTION stepwell.current_tenant() OWNER TO stepwell_owner;
 
+CREATE FUNCTION stepwell.definition_by_id(wanted bigint) RETURNS stepwell.definition
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  mine record := scope();
+  found_row definition;
+begin
+  select d.* into found_row
+  from definition d
+  where d.id = wanted
+    and d.tenant_id = mine.tenant_id
+    and d.environment_id = mine.environment_id
+    and d.deleted_at is null;
+  if not found then
+    raise exception 'no definition with this id in this tenant and environment' using errcode = 'SW404',
+      hint = 'Check the id, and that the key belongs to the same tenant and environment.';
+  end if;
+  return found_row;
+end
+$$;
+
+ALTER FUNCTION stepwell.definition_by_id(wanted bigint) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.delete_definition(definition_id bigint, force boolean, by text, reason text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  gone      definition := definition_by_id(definition_id); -- first: no lock is taken on an id of somebody else
+  running   integer := 0;
+  cancelled integer := 0;
+begin
+  perform check_who(by, reason);
+  perform pg_advisory_xact_lock(gone.id);
+  gone := definition_by_id(definition_id);
+  if force then
+    cancelled := cancel_running(gone, by, coalesce(reason, 'the definition was deleted'));
+  else
+    running := count_running(gone, 1000);
+  end if;
+  if running > 0 then
+    raise exception 'processes of the definition % have not ended: %', gone.name,
+      case running when 1000 then '1,000 or more' else running::text end
+      using errcode = 'SW414', detail = 'running ' || running,
+      hint = 'Wait for their end, or delete with force=true, which cancels them.';
+  end if;
+  update definition d
+  set deleted_at = stepwell.now()
+  where d.id = gone.id;
+  perform note_change(gone, 'definition.deleted', by, reason, jsonb_build_object('cancelled', cancelled));
+  return cancelled;
+end
+$$;
+
+ALTER FUNCTION stepwell.delete_definition(definition_id bigint, force boolean, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.enable_definition(definition_id bigint, enabled boolean, by text, reason text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  known   definition := definition_by_id(definition_id);
+  changed definition;
+begin
+  perform check_who(by, reason);
+  update definition d
+  set enabled = enable_definition.enabled,
+      updated_at = stepwell.now()
+  where d.id = known.id
+    and d.deleted_at is null
+    and d.enabled <> enable_definition.enabled
+  returning d.* into changed;
+  if found then
+    perform note_change(changed, case when enabled then 'definition.enabled' else 'definition.disabled' end, by, reason);
+  else
+    perform definition_by_id(definition_id); -- deleted while this waited for its row: says so
+  end if;
+end
+$$;
+
+ALTER FUNCTION stepwell.enable_definition(definition_id bigint, enabled boolean, by text, reason text) OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.ensure_partitions(ahead integer DEFAULT 3) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
@@ -207,7 +451,7 @@ begin
   if not found then
     return 0;
   end if;
-  foreach parent in array array['process', 'history', 'payload'] loop
+  foreach parent in array array['process', 'history', 'payload', 'process_label'] loop
     key := case parent when 'process' then 'id' else 'process_id' end;
     for step in 0 .. ahead loop
       month := date_trunc('month', clock_timestamp()) + make_interval(months => step);
@@ -236,6 +480,36 @@ end
 $$;
 
 ALTER FUNCTION stepwell.ensure_partitions(ahead integer) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.feed_epoch() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  mine  record := here();
+  last  place;
+begin
+  select p.* into last
+  from place p
+  order by p.epoch desc
+  limit 1;
+  if (last.system_identifier, last.timeline, last.database, last.relation)
+      = (mine.system_identifier, mine.timeline, mine.database, mine.relation) then
+    return last.epoch;
+  end if;
+  insert into place (epoch, system_identifier, timeline, database, relation)
+  values (
+    -- By as much as the timeline rose: of two recoveries of one backup the later has the higher epoch.
+    last.epoch + case
+      when (last.system_identifier, last.database, last.relation) = (mine.system_identifier, mine.database, mine.relation)
+      then greatest(1, mine.timeline - last.timeline) else 1 end,
+    mine.system_identifier, mine.timeline, mine.database, mine.relation)
+  returning epoch into last.epoch;
+  return last.epoch;
+end
+$$;
+
+ALTER FUNCTION stepwell.feed_epoch() OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.fire_timers(most integer) RETURNS integer
     LANGUAGE sql
@@ -282,16 +556,13 @@ declare
   written integer;
   parked  jsonb := '[]';
 begin
-  select i.feed_epoch into epoch
-  from stepwell.worker w, stepwell.installation i
-  where w.id = me
-    and i.one
-  for key share of w;
+  perform from stepwell.worker where id = me for key share;
   if not found then
     raise exception 'worker % is gone', me using errcode = 'SW001';
   end if;
 
   if doc ? 'events' then
+    epoch := stepwell.feed_epoch();
     insert into stepwell.history (process_id, seq, tenant_id, environment_id, attempt, v, feed_epoch, at, type, path, data)
     select e.process_id, e.seq, e.tenant_id, e.environment_id, e.attempt, e.v, epoch, e.at, e.type, e.path, e.data
     from jsonb_to_recordset(doc -> 'events') as e(
@@ -402,13 +673,27 @@ begin
     perform stepwell.all_written(doc, 'tasks', written);
   end if;
 
+  if doc ? 'assignments' then
+    update stepwell.task t
+    set assignee = a.assignee
+    from jsonb_to_recordset(doc -> 'assignments') as a(process_id bigint, path text, assignee text), stepwell.lease l
+    where (t.process_id, t.path) = (a.process_id, a.path)
+      and l.process_id = a.process_id
+      and l.worker_id = me;
+    get diagnostics written = row_count;
+    perform stepwell.all_written(doc, 'assignments', written);
+  end if;
+
   if doc ? 'processes' then
     update stepwell.process p
     set status = c.status,
         started_at = c.started_at,
-        ended_at = c.ended_at
+        ended_at = c.ended_at,
+        error_code = c.error_code,
+        failed_step = c.failed_step
     from jsonb_to_recordset(doc -> 'processes') as c(
-      process_id bigint, status text, started_at timestamptz, ended_at timestamptz), stepwell.lease l
+      process_id bigint, status text, started_at timestamptz, ended_at timestamptz, error_code text, failed_step text),
+      stepwell.lease l
     where p.id = c.process_id
       and l.process_id = c.process_id
       and l.worker_id = me
@@ -477,6 +762,18 @@ end
 $$;
 
 ALTER FUNCTION stepwell.flush(me bigint, doc jsonb) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.here(OUT system_identifier bigint, OUT timeline integer, OUT database oid, OUT relation oid) RETURNS record
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+  select c.system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer, d.oid,
+         'stepwell.place'::regclass::oid
+  from pg_control_system() c, pg_database d
+  where d.datname = current_database()
+$$;
+
+ALTER FUNCTION stepwell.here(OUT system_identifier bigint, OUT timeline integer, OUT database oid, OUT relation oid) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) RETURNS TABLE(id bigint, definition_id bigint, version integer, snapshot text, snapshot_seq integer, losses integer, history text, inbox text, bell integer)
     LANGUAGE sql STABLE
@@ -616,6 +913,88 @@ $$;
 
 ALTER FUNCTION stepwell.match_signals(most integer) OWNER TO stepwell_owner;
 
+CREATE FUNCTION stepwell.measure() RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  most  constant integer := 10001;
+  wall  timestamptz := clock_timestamp(); -- ids have the wall clock, never the test clock
+  clock timestamptz := stepwell.now();
+  depth bigint;
+  first bigint;
+  late  record;
+  sent  record;
+begin
+  select count(*) into depth from (select from stepwell.job limit most) j;
+  if depth = most then
+    select greatest(most, (pg_relation_size(c.oid) / current_setting('block_size')::integer
+                           * case when c.relpages > 0 then c.reltuples / c.relpages else 100 end)::bigint)
+    into depth
+    from pg_class c
+    where c.oid = 'stepwell.job'::regclass;
+  end if;
+
+  with recursive head as (
+    (select j.priority, j.lane, j.id from stepwell.job j order by j.priority, j.lane, j.id limit 1)
+    union all
+    select n.priority, n.lane, n.id
+    from head h,
+    lateral (
+      select j.priority, j.lane, j.id
+      from stepwell.job j
+      where (j.priority, j.lane) > (h.priority, h.lane)
+      order by j.priority, j.lane, j.id
+      limit 1
+    ) n
+  )
+  select min(h.id) into first from (select id from head limit 1000) h;
+
+  select count(*) as number, min(t.due_at) as since
+  into late
+  from (select due_at from stepwell.timer where due_at <= clock order by due_at limit most) t;
+
+  select count(*) as number, min(s.id) as first
+  into sent
+  from (select id from stepwell.signal_job order by id limit most) s;
+
+  return jsonb_build_object(
+    'queue_depth_jobs', depth,
+    'queue_oldest_age_seconds', stepwell.age_s(first, wall),
+    'timers_overdue', late.number,
+    'timers_overdue_age_seconds', coalesce(extract(epoch from clock - late.since), 0),
+    'signals_unmatched', sent.number,
+    'signals_unmatched_age_seconds', stepwell.age_s(sent.first, wall),
+    'inbox_mails', (select count(*) from (select from stepwell.inbox limit most) i),
+    'held_processes', (select count(*) from (select from stepwell.lease l where l.worker_id > 0 limit most) l),
+    'quarantined_processes', (select count(*) from (select from stepwell.lease l where l.worker_id = 0 limit most) l),
+    'registered_workers', (select count(*) from (select from stepwell.worker limit most) w),
+    'partitions_ahead_months', stepwell.months_ahead());
+end
+$$;
+
+ALTER FUNCTION stepwell.measure() OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.months_ahead() RETURNS integer
+    LANGUAGE plpgsql STABLE
+    AS $$
+declare
+  months integer := 0;
+begin
+  while months < 60 and to_regclass('stepwell.history_' || to_char(
+      date_trunc('month', clock_timestamp() at time zone 'UTC') + make_interval(months => months + 1), 'YYYY_MM'
+    )) is not null
+  loop
+    months := months + 1;
+  end loop;
+  return months;
+end
+$$;
+
+ALTER FUNCTION stepwell.months_ahead() OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.new_id() RETURNS bigint
     LANGUAGE sql PARALLEL SAFE
     AS $$
@@ -623,6 +1002,17 @@ CREATE FUNCTION stepwell.new_id() RETURNS bigint
 $$;
 
 ALTER FUNCTION stepwell.new_id() OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.note_change(changed stepwell.definition, action text, by text, reason text, data jsonb DEFAULT '{}'::jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+  insert into audit (id, tenant_id, environment_id, at, actor, action, subject, reason, data)
+  values (new_id(), changed.tenant_id, changed.environment_id, stepwell.now(), by, action, public_id('wf', changed.id), reason,
+          jsonb_build_object('name', changed.name) || data)
+$$;
+
+ALTER FUNCTION stepwell.note_change(changed stepwell.definition, action text, by text, reason text, data jsonb) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.now() RETURNS timestamp with time zone
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -632,21 +1022,6 @@ CREATE FUNCTION stepwell.now() RETURNS timestamp with time zone
 $$;
 
 ALTER FUNCTION stepwell.now() OWNER TO stepwell_owner;
-
-CREATE TABLE stepwell.definition (
-    id bigint NOT NULL,
-    tenant_id integer NOT NULL,
-    environment_id integer NOT NULL,
-    name text NOT NULL,
-    enabled boolean DEFAULT true NOT NULL,
-    latest_version integer NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL,
-    deleted_at timestamp with time zone,
-    CONSTRAINT definition_name_is_short CHECK (((length(name) >= 1) AND (length(name) <= 200)))
-);
-
-ALTER TABLE stepwell.definition OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.own_definition(wanted text) RETURNS stepwell.definition
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -689,6 +1064,9 @@ CREATE TABLE stepwell.process (
     snapshot_seq integer DEFAULT 0 NOT NULL,
     snapshot jsonb,
     key_id integer,
+    labels jsonb,
+    error_code text,
+    failed_step text,
     CONSTRAINT ended_means_a_terminal_status CHECK (((ended_at IS NOT NULL) = (status = ANY (ARRAY['COMPLETED'::text, 'FAILED'::text, 'CANCELLED'::text])))),
     CONSTRAINT priority_is_small CHECK (((priority >= '-100'::integer) AND (priority <= 100))),
     CONSTRAINT process_status_is_known CHECK ((status = ANY (ARRAY['CREATED'::text, 'IN_PROGRESS'::text, 'WAITING'::text, 'COMPLETED'::text, 'FAILED'::text, 'CANCELLED'::text])))
@@ -830,16 +1208,69 @@ begin
   on conflict (tenant_id, environment_id, name) where deleted_at is null
     do update set latest_version = d.latest_version + 1, enabled = excluded.enabled, updated_at = moment
   returning d.* into made;
-  insert into definition_version (definition_id, version, tenant_id, environment_id, document, created_at, created_by)
-  values (made.id, made.latest_version, mine.tenant_id, mine.environment_id, document, moment, by);
-  insert into audit (id, tenant_id, environment_id, at, actor, action, subject, data)
-  values (new_id(), mine.tenant_id, mine.environment_id, moment, by, 'definition.published', public_id('wf', made.id),
-          jsonb_build_object('name', made.name, 'version', made.latest_version));
+  perform add_version(made, document, by);
   return made.id;
 end
 $$;
 
 ALTER FUNCTION stepwell.publish_definition(document jsonb, by text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.publish_version(definition_id bigint, document jsonb, by text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  known definition := definition_by_id(definition_id);
+  made  definition;
+begin
+  update definition d
+  set name = document ->> 'name',
+      enabled = coalesce((document ->> 'enabled')::boolean, true),
+      latest_version = d.latest_version + 1,
+      updated_at = stepwell.now()
+  where d.id = known.id
+    and d.deleted_at is null
+  returning d.* into made;
+  if not found then
+    perform definition_by_id(definition_id); -- deleted while this waited for its row: says so
+  end if;
+  perform add_version(made, document, by);
+  return made.id;
+exception
+  when unique_violation then
+    raise exception 'another definition has the name %', document ->> 'name'
+      using errcode = 'SW415', detail = '/name', hint = 'Choose another name, or publish under the id of that definition.';
+end
+$$;
+
+ALTER FUNCTION stepwell.publish_version(definition_id bigint, document jsonb, by text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.quarantined() RETURNS bigint[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+  select array(
+    select l.process_id
+    from scope() as mine
+    join lease l on (l.tenant_id, l.environment_id) = (mine.tenant_id, mine.environment_id)
+    where l.worker_id = 0
+    order by l.process_id desc
+    limit 10000)
+$$;
+
+ALTER FUNCTION stepwell.quarantined() OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.raise_feed_epoch(at_least integer DEFAULT 1) RETURNS integer
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+  insert into place (epoch, system_identifier, timeline, database, relation)
+  select greatest(raise_feed_epoch.at_least, feed_epoch() + 1), h.* from here() h
+  returning epoch
+$$;
+
+ALTER FUNCTION stepwell.raise_feed_epoch(at_least integer) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.read_mail(me bigint, ids bigint[]) RETURNS TABLE(process_id bigint, bell integer, inbox text)
     LANGUAGE sql STABLE
@@ -871,6 +1302,30 @@ end
 $$;
 
 ALTER FUNCTION stepwell.reject_task(task text, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.release_process(process text, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  target process := own_process(process);
+begin
+  perform check_who(by, reason);
+  delete from lease l where l.process_id = target.id and l.worker_id = 0;
+  if not found then
+    raise exception 'the process is not in quarantine' using errcode = 'SW412',
+      hint = 'List those that are with: stepwell process list --quarantined';
+  end if;
+  delete from loss s where s.process_id = target.id;
+  insert into job (priority, lane, id, process_id, tenant_id, environment_id)
+  values (target.priority, 0, new_id(), target.id, target.tenant_id, target.environment_id);
+  insert into audit (id, tenant_id, environment_id, at, actor, action, subject, reason)
+  values (new_id(), target.tenant_id, target.environment_id, stepwell.now(), signed(by), 'process.released', process, reason);
+end
+$$;
+
+ALTER FUNCTION stepwell.release_process(process text, by text, reason text) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.rescue(dead bigint[], others boolean) RETURNS jsonb
     LANGUAGE plpgsql
@@ -911,6 +1366,29 @@ $$;
 
 ALTER FUNCTION stepwell.rescue(dead bigint[], others boolean) OWNER TO stepwell_owner;
 
+CREATE FUNCTION stepwell.resume_activity(process text, activity text, output jsonb DEFAULT '{}'::jsonb, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  target process := own_process(process);
+  named  record := parse_execution_id('exe', activity);
+begin
+  perform check_who(by, reason);
+  perform check_text(activity, 800, '/activity');
+  perform check_value(coalesce(output, 'null'), '/output');
+  if named.process_id is not null and named.process_id <> target.id then
+    raise exception 'the execution % is of another process', left(activity, 100) using errcode = 'SW404',
+      detail = '/activity', hint = 'Read the process: each of its activities has its id.';
+  end if;
+  return post_mail(target, jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'resume', 'path', coalesce(named.path, activity), 'run', named.run, 'by', signed(by), 'reason', reason))
+    || jsonb_build_object('output', output));
+end
+$$;
+
+ALTER FUNCTION stepwell.resume_activity(process text, activity text, output jsonb, by text, reason text) OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.retry_process(process text, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
@@ -934,6 +1412,54 @@ end
 $$;
 
 ALTER FUNCTION stepwell.retry_process(process text, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.retry_processes(processes text[], by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS TABLE(process text, command bigint, code text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+#variable_conflict use_column
+declare
+  mine   record := scope();
+  target process;
+begin
+  perform check_who(by, reason);
+  perform check_number(cardinality(processes), 1, 1000, '/ids');
+  for process in select distinct wanted from unnest(processes) as wanted order by wanted loop
+    command := null;
+    code := null;
+    detail := null;
+    select p.* into target
+    from process p
+    where p.id = private_id('prc', process)
+      and p.tenant_id = mine.tenant_id
+      and p.environment_id = mine.environment_id;
+    if not found then
+      code := 'not_found';
+      detail := 'no such process in this tenant and environment';
+    elsif target.status <> 'FAILED' then
+      code := 'not_failed';
+      detail := 'only a failed process is retried; this one is ' || target.status;
+    elsif target.business_key is null then
+      command := retry_process(process, by, reason);
+    else
+      begin
+        command := retry_process(process, by, reason);
+      exception
+        when sqlstate 'SW410' then
+          code := 'business_key_taken';
+          detail := sqlerrm;
+        when sqlstate 'SW409' then
+          code := 'conflict';
+          detail := sqlerrm;
+      end;
+    end if;
+    return next;
+  end loop;
+end
+$$;
+
+ALTER FUNCTION stepwell.retry_processes(processes text[], by text, reason text) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id integer) RETURNS record
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1014,7 +1540,7 @@ $$;
 
 ALTER FUNCTION stepwell.signed(by text) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text) RETURNS text[]
+CREATE FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text, labels jsonb, trigger jsonb, traceparent text) RETURNS text[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
     AS $$
@@ -1029,7 +1555,11 @@ begin
   perform check_number(start_all.priority, -100, 100, '/priority');
   -- Serialises with deletion of the definition only; row locks would cost 15 % and make multixacts.
   perform pg_advisory_xact_lock_shared(wanted.id);
-  wanted := own_definition(definition);
+  if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    -- What this transaction sees may be older than the lock: this fails (40001) where the definition was changed since.
+    perform from definition d where d.id = wanted.id for share;
+  end if;
+  wanted := definition_by_id(wanted.id); -- not by its name: that may be another definition's by now
   if not wanted.enabled then
     raise exception 'the definition % is disabled', wanted.name using errcode = 'SW411', detail = '/definition',
       hint = 'Enable the definition first.';
@@ -1039,20 +1569,23 @@ begin
       detail = '/version', hint = 'Leave version out to use the latest.';
   end if;
   perform check_who(by, reason);
+  perform check_labels(labels);
+  perform check_origin(trigger, traceparent);
   for place in 1 .. cardinality(inputs) loop
     perform check_value(coalesce(inputs[place], 'null'),
                         pointer || case when pointer = '/inputs' then '/' || place - 1 else '' end);
   end loop;
-  select feed_epoch into epoch from installation;
+  epoch := feed_epoch();
   ids := array(select new_id() from generate_series(1, cardinality(inputs)));
 
   if start_all.business_key is not null then
     perform take_business_key(mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1]);
   end if;
 
-  insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at)
+  insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at,
+                       labels)
   select id, mine.tenant_id, mine.environment_id, wanted.id, which, start_all.priority, 'CREATED',
-         start_all.business_key, moment
+         start_all.business_key, moment, start_all.labels
   from unnest(ids) as id;
 
   insert into payload (process_id, n, tenant_id, environment_id, body)
@@ -1066,10 +1599,17 @@ begin
            'definition_id', wanted.id, 'version', which,
            'priority', nullif(start_all.priority, 0),
            'business_key', start_all.business_key,
-           'by', signed(start_all.by), 'reason', start_all.reason))
+           'by', signed(start_all.by), 'reason', start_all.reason, 'labels', start_all.labels,
+           'trigger', start_all.trigger, 'traceparent', start_all.traceparent))
          || case when octet_length(t.input::text) > 8192 then '{"input_ref": 0}'::jsonb
                  else jsonb_build_object('input', coalesce(t.input, 'null')) end
   from unnest(ids, inputs) as t(id, input);
+
+  if start_all.labels is not null then
+    insert into process_label (tenant_id, environment_id, name, value, process_id)
+    select mine.tenant_id, mine.environment_id, l.key, l.value, t.id
+    from unnest(ids) as t(id), jsonb_each_text(start_all.labels) as l;
+  end if;
 
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
   select start_all.priority, 0, id, id, mine.tenant_id, mine.environment_id
@@ -1079,9 +1619,9 @@ begin
 end
 $$;
 
-ALTER FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text, labels jsonb, trigger jsonb, traceparent text) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.start_process(definition text, input jsonb DEFAULT '{}'::jsonb, business_key text DEFAULT NULL::text, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION stepwell.start_process(definition text, input jsonb DEFAULT '{}'::jsonb, business_key text DEFAULT NULL::text, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, trigger jsonb DEFAULT NULL::jsonb, traceparent text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -1092,14 +1632,15 @@ begin
   if business_key is not null then
     perform check_text(business_key, 200, '/business_key');
   end if;
-  ids := start_all(definition, array[input], business_key, version, priority, by, reason, '/input');
+  ids := start_all(definition, array[input], business_key, version, priority, by, reason, '/input', labels, trigger,
+                   traceparent);
   return ids[1];
 end
 $$;
 
-ALTER FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text, labels jsonb, trigger jsonb, traceparent text) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS text[]
+CREATE FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, traceparent text DEFAULT NULL::text) RETURNS text[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -1110,11 +1651,11 @@ begin
       hint = 'Split the list.';
   end if;
   return start_all(definition, array(select value from jsonb_array_elements(inputs)), null, version, priority, by, reason,
-                   '/inputs');
+                   '/inputs', labels, null, traceparent);
 end
 $$;
 
-ALTER FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text, labels jsonb, traceparent text) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.sweep() RETURNS integer
     LANGUAGE sql
@@ -1275,7 +1816,8 @@ CREATE TABLE stepwell.audit (
     action text NOT NULL,
     subject text NOT NULL,
     reason text,
-    data jsonb
+    data jsonb,
+    feed_epoch integer DEFAULT stepwell.feed_epoch() NOT NULL
 );
 
 ALTER TABLE stepwell.audit OWNER TO stepwell_owner;
@@ -1452,6 +1994,29 @@ PARTITION BY RANGE (process_id);
 
 ALTER TABLE stepwell.payload OWNER TO stepwell_owner;
 
+CREATE TABLE stepwell.place (
+    epoch integer NOT NULL,
+    tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    system_identifier bigint NOT NULL,
+    timeline integer NOT NULL,
+    database oid NOT NULL,
+    relation oid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE stepwell.place OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.process_label (
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL,
+    name text NOT NULL,
+    value text NOT NULL,
+    process_id bigint NOT NULL
+)
+PARTITION BY RANGE (process_id);
+
+ALTER TABLE stepwell.process_label OWNER TO stepwell_owner;
+
 CREATE TABLE stepwell.signal (
     id bigint NOT NULL,
     tenant_id integer NOT NULL,
@@ -1612,6 +2177,12 @@ ALTER TABLE ONLY stepwell.migration
 ALTER TABLE ONLY stepwell.payload
     ADD CONSTRAINT payload_pkey PRIMARY KEY (process_id, n);
 
+ALTER TABLE ONLY stepwell.place
+    ADD CONSTRAINT place_pkey PRIMARY KEY (epoch, tx);
+
+ALTER TABLE ONLY stepwell.process_label
+    ADD CONSTRAINT process_label_pkey PRIMARY KEY (tenant_id, environment_id, name, value, process_id);
+
 ALTER TABLE ONLY stepwell.process
     ADD CONSTRAINT process_pkey PRIMARY KEY (id);
 
@@ -1642,7 +2213,7 @@ ALTER TABLE ONLY stepwell.wait
 ALTER TABLE ONLY stepwell.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
 
-CREATE INDEX audit_in_commit_order ON stepwell.audit USING btree (tx, id);
+CREATE INDEX audit_in_commit_order ON stepwell.audit USING btree (feed_epoch, tx, id);
 
 CREATE UNIQUE INDEX definition_by_name ON stepwell.definition USING btree (tenant_id, environment_id, name) WHERE (deleted_at IS NULL);
 
@@ -1657,6 +2228,10 @@ CREATE INDEX lease_by_worker ON stepwell.lease USING btree (worker_id, process_i
 CREATE INDEX process_by_business_key ON ONLY stepwell.process USING btree (tenant_id, environment_id, business_key, id) WHERE (business_key IS NOT NULL);
 
 CREATE INDEX process_by_definition ON ONLY stepwell.process USING btree (tenant_id, environment_id, definition_id, id);
+
+CREATE INDEX process_by_error ON ONLY stepwell.process USING btree (tenant_id, environment_id, error_code, id) WHERE (error_code IS NOT NULL);
+
+CREATE INDEX process_by_failed_step ON ONLY stepwell.process USING btree (tenant_id, environment_id, failed_step, id) WHERE (failed_step IS NOT NULL);
 
 CREATE INDEX process_by_status ON ONLY stepwell.process USING btree (tenant_id, environment_id, status, id);
 
@@ -1756,6 +2331,8 @@ CREATE POLICY one_scope ON stepwell.payload TO stepwell_api, stepwell_report, st
 
 CREATE POLICY one_scope ON stepwell.process TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
 
+CREATE POLICY one_scope ON stepwell.process_label TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
 CREATE POLICY one_scope ON stepwell.signal TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
 
 CREATE POLICY one_scope ON stepwell.signal_delivery TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
@@ -1774,7 +2351,11 @@ CREATE POLICY own_tenant ON stepwell.tenant TO stepwell_api, stepwell_report, st
 
 ALTER TABLE stepwell.payload ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE stepwell.place ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE stepwell.process ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.process_label ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE stepwell.signal ENABLE ROW LEVEL SECURITY;
 
@@ -1824,7 +2405,11 @@ CREATE POLICY worker_spans_tenants ON stepwell.migration TO stepwell_worker USIN
 
 CREATE POLICY worker_spans_tenants ON stepwell.payload TO stepwell_worker USING (true) WITH CHECK (true);
 
+CREATE POLICY worker_spans_tenants ON stepwell.place TO stepwell_worker USING (true) WITH CHECK (true);
+
 CREATE POLICY worker_spans_tenants ON stepwell.process TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.process_label TO stepwell_worker USING (true) WITH CHECK (true);
 
 CREATE POLICY worker_spans_tenants ON stepwell.signal TO stepwell_worker USING (true) WITH CHECK (true);
 
@@ -1847,8 +2432,21 @@ GRANT USAGE ON SCHEMA stepwell TO stepwell_worker;
 GRANT USAGE ON SCHEMA stepwell TO stepwell_report;
 GRANT USAGE ON SCHEMA stepwell TO stepwell_caller;
 
+GRANT SELECT ON TABLE stepwell.definition TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.definition TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.definition TO stepwell_caller;
+GRANT SELECT ON TABLE stepwell.definition TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.add_version(made stepwell.definition, document jsonb, by text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.age_s(id bigint, wall timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION stepwell.all_written(doc jsonb, kind text, written integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.all_written(doc jsonb, kind text, written integer) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.assign_task(task text, by text, "to" text, reason text, claim boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.assign_task(task text, by text, "to" text, reason text, claim boolean) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.assign_task(task text, by text, "to" text, reason text, claim boolean) TO stepwell_caller;
 
 REVOKE ALL ON FUNCTION stepwell.authenticate(key_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.authenticate(key_hash bytea) TO stepwell_api;
@@ -1857,7 +2455,13 @@ REVOKE ALL ON FUNCTION stepwell.cancel_process(process text, by text, reason tex
 GRANT ALL ON FUNCTION stepwell.cancel_process(process text, by text, reason text) TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.cancel_process(process text, by text, reason text) TO stepwell_caller;
 
+REVOKE ALL ON FUNCTION stepwell.cancel_running(of_definition stepwell.definition, by text, reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.check_labels(labels jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION stepwell.check_number(value integer, low integer, high integer, pointer text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.check_origin(trigger jsonb, traceparent text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stepwell.check_text(value text, longest integer, pointer text) FROM PUBLIC;
 
@@ -1872,6 +2476,8 @@ REVOKE ALL ON FUNCTION stepwell.complete_task(task text, by text, data jsonb, re
 GRANT ALL ON FUNCTION stepwell.complete_task(task text, by text, data jsonb, reason text) TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.complete_task(task text, by text, data jsonb, reason text) TO stepwell_caller;
 
+REVOKE ALL ON FUNCTION stepwell.count_running(of_definition stepwell.definition, most integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION stepwell.current_environment() FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.current_environment() TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.current_environment() TO stepwell_report;
@@ -1882,8 +2488,19 @@ GRANT ALL ON FUNCTION stepwell.current_tenant() TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.current_tenant() TO stepwell_report;
 GRANT ALL ON FUNCTION stepwell.current_tenant() TO stepwell_caller;
 
+REVOKE ALL ON FUNCTION stepwell.definition_by_id(wanted bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.delete_definition(definition_id bigint, force boolean, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.delete_definition(definition_id bigint, force boolean, by text, reason text) TO stepwell_api;
+
+REVOKE ALL ON FUNCTION stepwell.enable_definition(definition_id bigint, enabled boolean, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.enable_definition(definition_id bigint, enabled boolean, by text, reason text) TO stepwell_api;
+
 REVOKE ALL ON FUNCTION stepwell.ensure_partitions(ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.ensure_partitions(ahead integer) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.feed_epoch() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.feed_epoch() TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.fire_timers(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.fire_timers(most integer) TO stepwell_worker;
@@ -1892,6 +2509,8 @@ REVOKE ALL ON FUNCTION stepwell.first_id(moment timestamp with time zone) FROM P
 
 REVOKE ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.here(OUT system_identifier bigint, OUT timeline integer, OUT database oid, OUT relation oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) TO stepwell_worker;
@@ -1902,19 +2521,22 @@ GRANT ALL ON FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) TO stepw
 REVOKE ALL ON FUNCTION stepwell.match_signals(most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.match_signals(most integer) TO stepwell_worker;
 
+REVOKE ALL ON FUNCTION stepwell.measure() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.measure() TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.measure() TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.months_ahead() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION stepwell.new_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.new_id() TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.note_change(changed stepwell.definition, action text, by text, reason text, data jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stepwell.now() FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.now() TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.now() TO stepwell_worker;
 GRANT ALL ON FUNCTION stepwell.now() TO stepwell_report;
 GRANT ALL ON FUNCTION stepwell.now() TO stepwell_caller;
-
-GRANT SELECT ON TABLE stepwell.definition TO stepwell_api;
-GRANT SELECT ON TABLE stepwell.definition TO stepwell_report;
-GRANT SELECT ON TABLE stepwell.definition TO stepwell_caller;
-GRANT SELECT ON TABLE stepwell.definition TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.own_definition(wanted text) FROM PUBLIC;
 
@@ -1946,6 +2568,14 @@ GRANT ALL ON FUNCTION stepwell.public_id(prefix text, id bigint) TO stepwell_cal
 REVOKE ALL ON FUNCTION stepwell.publish_definition(document jsonb, by text) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.publish_definition(document jsonb, by text) TO stepwell_api;
 
+REVOKE ALL ON FUNCTION stepwell.publish_version(definition_id bigint, document jsonb, by text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.publish_version(definition_id bigint, document jsonb, by text) TO stepwell_api;
+
+REVOKE ALL ON FUNCTION stepwell.quarantined() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.quarantined() TO stepwell_api;
+
+REVOKE ALL ON FUNCTION stepwell.raise_feed_epoch(at_least integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION stepwell.read_mail(me bigint, ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.read_mail(me bigint, ids bigint[]) TO stepwell_worker;
 
@@ -1953,12 +2583,23 @@ REVOKE ALL ON FUNCTION stepwell.reject_task(task text, by text, reason text) FRO
 GRANT ALL ON FUNCTION stepwell.reject_task(task text, by text, reason text) TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.reject_task(task text, by text, reason text) TO stepwell_caller;
 
+REVOKE ALL ON FUNCTION stepwell.release_process(process text, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.release_process(process text, by text, reason text) TO stepwell_api;
+
 REVOKE ALL ON FUNCTION stepwell.rescue(dead bigint[], others boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.rescue(dead bigint[], others boolean) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.resume_activity(process text, activity text, output jsonb, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.resume_activity(process text, activity text, output jsonb, by text, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.resume_activity(process text, activity text, output jsonb, by text, reason text) TO stepwell_caller;
 
 REVOKE ALL ON FUNCTION stepwell.retry_process(process text, by text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.retry_process(process text, by text, reason text) TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.retry_process(process text, by text, reason text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.retry_processes(processes text[], by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.retry_processes(processes text[], by text, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.retry_processes(processes text[], by text, reason text) TO stepwell_caller;
 
 REVOKE ALL ON FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.scope(OUT tenant_id integer, OUT environment_id integer) TO stepwell_api;
@@ -1971,15 +2612,15 @@ GRANT ALL ON FUNCTION stepwell.send_signal(name text, data jsonb, correlation_ke
 
 REVOKE ALL ON FUNCTION stepwell.signed(by text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text, labels jsonb, trigger jsonb, traceparent text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) TO stepwell_api;
-GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) TO stepwell_caller;
+REVOKE ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text, labels jsonb, trigger jsonb, traceparent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text, labels jsonb, trigger jsonb, traceparent text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text, labels jsonb, trigger jsonb, traceparent text) TO stepwell_caller;
 
-REVOKE ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) TO stepwell_api;
-GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) TO stepwell_caller;
+REVOKE ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text, labels jsonb, traceparent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text, labels jsonb, traceparent text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text, labels jsonb, traceparent text) TO stepwell_caller;
 
 REVOKE ALL ON FUNCTION stepwell.sweep() FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.sweep() TO stepwell_worker;
@@ -2034,6 +2675,12 @@ GRANT SELECT ON TABLE stepwell.payload TO stepwell_api;
 GRANT SELECT ON TABLE stepwell.payload TO stepwell_report;
 GRANT SELECT ON TABLE stepwell.payload TO stepwell_caller;
 GRANT SELECT,INSERT ON TABLE stepwell.payload TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.place TO stepwell_worker;
+
+GRANT SELECT ON TABLE stepwell.process_label TO stepwell_api;
+GRANT SELECT ON TABLE stepwell.process_label TO stepwell_report;
+GRANT SELECT ON TABLE stepwell.process_label TO stepwell_caller;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.signal TO stepwell_worker;
 

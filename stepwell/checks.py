@@ -99,11 +99,13 @@ def tls(connection: db.Connection) -> Iterator[Finding]:
     row = one(connection, "doctor.server")
     host = connection.info.host
     if row[5]:
-        mode = conninfo_to_dict(connection.info.dsn).get("sslmode", "prefer")
-        if mode in ("verify-full", "verify-ca"):
+        mode = str(conninfo_to_dict(connection.info.dsn).get("sslmode", "prefer"))
+        if mode == "verify-full" or is_local(host):
             yield Finding("tls", OK, f"encrypted, sslmode={mode}")
         else:
-            yield Finding("tls", HINT, f"encrypted, but sslmode={mode} trusts any server", "Use sslmode=verify-full.")
+            whom = "whoever the authority has signed for" if mode == "verify-ca" else "any server"
+            advice = "Use sslmode=verify-full, and sslrootcert with the authority that signed the server's certificate."
+            yield Finding("tls", HINT, f"encrypted, but sslmode={mode} trusts {whom}", advice)
     elif is_local(host):
         yield Finding("tls", OK, "not needed: the server is on this machine")
     else:
@@ -220,6 +222,18 @@ def life(connection: db.Connection) -> Iterator[Finding]:
         yield Finding("partitions", BAD, "next month has none", "Run: stepwell migrate")
 
 
+def past(connection: db.Connection) -> Iterator[Finding]:
+    """Look where this database has come from: the feed's epoch, and ids that another server's clock has made."""
+    if not schema_status(connection).current:
+        return
+    epoch, since = one(connection, "doctor.epoch")
+    yield Finding("feed", OK, f"epoch {epoch}, since {since}")
+    (ahead,) = one(connection, "doctor.ids_ahead")
+    if ahead > CLOCK_SECONDS:
+        advice = "Synchronise the server's clock: until it is past that, new processes are listed as older ones."
+        yield Finding("clock", BAD, f"there are processes from {ahead} s ahead of the server's clock", advice)
+
+
 def all_logins(connection: db.Connection) -> Iterator[Finding]:
     """Look at every login that is registered."""
     if not schema_status(connection).applied:
@@ -258,7 +272,18 @@ def login(connection: db.Connection, name: str, kind: str | None) -> Iterator[Fi
 
 def owners_checks(settings: Settings) -> tuple[Check, ...]:
     """Return what is checked as the owner."""
-    return (version, clock, tls, pooler(settings.lock_probe), server_settings, transactions, schema, all_logins, life)
+    return (
+        version,
+        clock,
+        tls,
+        pooler(settings.lock_probe),
+        server_settings,
+        transactions,
+        schema,
+        all_logins,
+        life,
+        past,
+    )
 
 
 def programs_checks(settings: Settings) -> tuple[Check, ...]:

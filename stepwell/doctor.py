@@ -14,11 +14,13 @@ from rich.text import Text
 
 from engine.config import Settings
 from engine.embedded.place import stranded
-from engine.errors import OperatorError
-from stepwell import checks, connection, place
+from engine.errors import OperatorError, StepwellError
+from stepwell import checks, connection, edge_checks, place
 from stepwell.checks import BAD, HINT, OK, Finding
 from stepwell.client import Client
 from stepwell.output import COLOURS, facts, json_option, show
+
+READY_S = 5.0  # how long the API may take to say so
 
 
 @click.command()
@@ -87,14 +89,16 @@ def stranded_clusters() -> Iterator[Finding]:
 
 
 def the_api(chosen: Settings) -> Iterator[Finding]:
-    """Look whether the API answers."""
+    """Look whether the API answers, and at what it needs to be reached safely."""
     url, key = place.api(chosen, None, None)
-    with Client(url, key) as client:
-        if client.ready():
-            yield Finding("api", OK, f"ready at {url}")
-        else:
-            advice = "Start it with 'stepwell up' or 'stepwell api', or set STEPWELL_URL."
-            yield Finding("api", HINT, f"no API is ready at {url}", advice)
+    yield from edge_checks.edges(chosen, url)
+    try:
+        with Client(url, key, ca_file=chosen.ca_file, timeout_s=READY_S, retries=0) as client:
+            client.ready()
+        yield Finding("api", OK, f"ready at {url}")
+    except StepwellError as error:
+        advice = "Start it with 'stepwell up' or 'stepwell api', or set STEPWELL_URL."
+        yield Finding("api", HINT, f"no API is ready at {url}: {error.message}", advice)
 
 
 def tell(console: Console, chosen: Settings, findings: list[Finding]) -> None:

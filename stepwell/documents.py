@@ -1,4 +1,4 @@
-"""Read what a person hands over: a JSON or YAML file, standard input, or JSON on the command line.
+"""Read what a person hands over: a JSON or YAML file, standard input, or JSON on the command line; write documents.
 
 YAML is read as the API reads it: another spelling of JSON, in which `yes` and dates stay the texts they are.
 """
@@ -6,14 +6,19 @@ YAML is read as the API reads it: another spelling of JSON, in which `yes` and d
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 
 from api.yaml_bodies import read_yaml
+from engine.core.document import CONFIGS, DOCUMENT, STEP_FIELDS
 from engine.errors import BadInput, UnreadableBody
+from stepwell.output import UNSAFE, as_text, escaped
 
 MAX_DEPTH = 64
 
@@ -56,3 +61,46 @@ def read_value(given: str | None, option: str) -> Any:
         except (msgspec.DecodeError, RecursionError) as error:
             raise BadInput(f"{option} is not JSON: {error}", advice="Correct it, or name a file.") from None
     return read_file(given)
+
+
+def in_order(document: Any) -> Any:
+    """Return a definition with its fields in the order they are documented: a database keeps none."""
+    steps = [
+        {**step, "config": _sorted(step["config"], CONFIGS[step["type"]].fields)} if step["type"] in CONFIGS else step
+        for step in document["steps"]
+    ]
+    return _sorted({**document, "steps": [_sorted(step, STEP_FIELDS) for step in steps]}, DOCUMENT.fields)
+
+
+def _sorted(value: Any, fields: Iterable[str]) -> dict[str, Any]:
+    known = [name for name in fields if name in value]
+    return {name: value[name] for name in (*known, *(name for name in value if name not in known))}
+
+
+def as_json(document: Any) -> str:
+    """Return a document as indented JSON."""
+    return as_text(document) + "\n"
+
+
+def as_yaml(document: Any) -> str:
+    """Return a document as YAML, which `read_yaml` reads as the same document. Nothing in it commands a terminal."""
+    return escaped(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts every text in quotes that some reader of YAML, of 1.1 or 1.2, would take for something else."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        """Write everything out: what stands twice is there twice."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Write texts of several lines as such, and in double quotes what must be escaped."""
+    style = '"' if _UNSEEN.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_UNSEEN = re.compile(rf"[\t\ufeff{UNSAFE.pattern[1:]}")
+_Dumper.add_representer(str, _text)
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.?[0-9]).*[eE]"), list("-+.0123456789"))

@@ -7,29 +7,28 @@ from collections.abc import Iterator
 
 import click
 import psycopg
-from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
 
 from engine.errors import (
     BadInput,
     Conflict,
     InvalidDefinition,
     OperatorError,
+    RateLimited,
     StepwellError,
     Unauthenticated,
     Unavailable,
     UnreadableBody,
 )
-from stepwell.output import Terminal, clean
+from stepwell.output import Terminal, say
 
 # What is good advice for a client of the API, in the words of this program.
 ADVICE = {
     BadInput.advice: "Correct that place and run the command again.",
-    InvalidDefinition.advice: "Correct each of these places in the file and apply it again.",
+    InvalidDefinition.advice: "Correct each of these places in the file and publish it again.",
     Unauthenticated.advice: "Use --key or STEPWELL_API_KEY with a key made by 'stepwell key create'.",
     UnreadableBody.advice: "Use UTF-8 without NUL characters, at most 64 levels deep.",
     Unavailable.advice: "Run it again in a few seconds.",
+    RateLimited.advice: "Wait a little, then run it again; nothing of it was done.",
     Conflict.advice: "Look at its state (stepwell process show ID) and decide again.",
     "Send the request again; a body has 30 s to arrive.": "Run it again; what is sent must arrive within 30 s.",
     "Correct the request and send it again.": "Correct the arguments and run the command again.",
@@ -91,23 +90,27 @@ def _database(error: psycopg.Error) -> StepwellError:
 def tell(problem: StepwellError) -> None:
     """Print a problem on stderr."""
     console = Terminal(stderr=True)
-    _say(console, f"error: {problem.message}", style="red")
+    say(console, f"error: {problem.message}", style="red")
     if problem.pointer and problem.pointer not in {finding.pointer for finding in problem.findings}:
-        _say(console, f"at {problem.pointer}", 2)
+        say(console, f"at {problem.pointer}", 2)
     for finding in problem.findings:
-        _say(console, finding.pointer or "/", 2)
-        _say(console, finding.message, 6)
+        say(console, finding.pointer or "/", 2)
+        say(console, finding.message, 6)
         if finding.advice:
-            _say(console, f"→ {finding.advice}", 6)
-    _say(console, f"→ {ADVICE.get(problem.advice, problem.advice)}", 2)
+            say(console, f"→ {finding.advice}", 6)
+    say(console, f"→ {_in_our_words(problem.advice)}", 2)
 
 
-def _say(console: Console, text: str, indent: int = 0, style: str = "") -> None:
-    """Print a line: wrapped between words on a terminal, as it is for a log."""
-    if console.is_terminal:
-        console.print(Padding(Text(clean(text), style=style), (0, 0, 0, indent), expand=False))
-    else:
-        console.print(Text(" " * indent + clean(text)), soft_wrap=True)
+def _in_our_words(advice: str) -> str:
+    """Return advice for a client of the API in the words of this program."""
+    from stepwell.client import sending  # httpx is not loaded for a command that needs no API and goes well
+
+    ours = {
+        **ADVICE,
+        sending.AWAY_ADVICE: "Start it with 'stepwell up', or name another with --url or STEPWELL_URL.",
+        sending.CERTIFICATE_ADVICE: "Name the authority that signed it with STEPWELL_CA_FILE.",
+    }
+    return ours.get(advice, advice)
 
 
 def _first_line(error: Exception) -> str:

@@ -30,9 +30,10 @@ COMMANDS = {
     "psql": "psql:psql",
     "tenant": "admin:tenant",
     "environment": "admin:environment",
-    "login": "admin:login",
-    "key": "admin:key",
+    "login": "access:login",
+    "key": "access:key",
     "schema": "schema:schema",
+    "completion": "completion:completion",
 }
 
 

@@ -19,8 +19,10 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from msgspec import Struct, structs
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -42,14 +44,16 @@ COLOURS = {
     "bad": "red",
 }
 GAP = 2  # between two columns
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+_SPANS = ((DAY_S, "d", HOUR_S, "h"), (HOUR_S, "h", MINUTE_S, "min"), (MINUTE_S, "min", 1, "s"))
 
 # C0 but for tab and line feed, DEL, C1, the marks that change the direction of text, and what else ends a line.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def clean(text: str) -> str:
     """Return a text without what would command the terminal; each such character becomes U+FFFD."""
-    return _UNSAFE.sub("\ufffd", text)
+    return UNSAFE.sub("\ufffd", text)
 
 
 class Terminal(Console):
@@ -69,6 +73,17 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, also on a terminal.")(command)
 
 
+def yes_option(command: F) -> F:
+    """Add --yes to a command that asks first."""
+    return click.option("--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def confirmed(question: str, *, yes: bool) -> None:
+    """Ask whoever looks on; a program that calls has decided already. Raises click.Abort."""
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        click.confirm(clean(question), abort=True, err=True)
+
+
 def show(value: Any, human: Callable[[Console], None], *, as_json: bool) -> None:
     """Print `value` as JSON where a program reads, else what `human` prints."""
     if as_json or not sys.stdout.isatty():
@@ -77,10 +92,27 @@ def show(value: Any, human: Callable[[Console], None], *, as_json: bool) -> None
         human(Terminal())
 
 
+def say(console: Console, text: str, indent: int = 0, style: str = "") -> None:
+    """Print a line: wrapped between words on a terminal, as it is for a log."""
+    if console.is_terminal:
+        console.print(Padding(Text(clean(text), style=style), (0, 0, 0, indent), expand=False))
+    else:
+        console.print(Text(" " * indent + clean(text)), soft_wrap=True)
+
+
+def as_row(value: Struct, **instead: Any) -> dict[str, Any]:
+    """Return the fields of a struct by name, some of them as `instead` has them."""
+    return {**structs.asdict(value), **instead}
+
+
 def as_text(value: Any) -> str:
     """Return the value as indented JSON; what is unsafe on a terminal is escaped, and means the same."""
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return escaped(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def escaped(text: str) -> str:
+    """Return a text of JSON or YAML with each unsafe character, which can only stand in a string of it, escaped."""
+    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def typed(*, elsewhere: bool = False) -> str:
@@ -98,23 +130,35 @@ def typed(*, elsewhere: bool = False) -> str:
 
 
 def listing(console: Console, rows: Sequence[Mapping[str, Any]], *choices: Sequence[str]) -> None:
-    """Print rows as a table: with the first choice of columns that fits the terminal, else with the last choice.
+    """Print rows as a table that fits the terminal, see `fitting`; say so where there are none."""
+    console.print(fitting(console.width, rows, *choices) if rows else Text("none", style="bright_black"))
 
-    Only the last column wraps, between words: what stands in the others is there to be copied.
+
+def fitting(width: int, rows: Sequence[Mapping[str, Any]], *choices: Sequence[str]) -> Table:
+    """Return rows as a table: with the first choice of columns that fits the width, else with the last choice.
+
+    A column in which no row has anything is left out. Only the last column wraps, between words: what stands in the
+    others is there to be copied.
     """
-    for chosen in choices:
+    for choice in choices:
+        chosen = [name for name in choice if any(row.get(name) not in (None, "") for row in rows)]
         made = table(None, chosen, [[row.get(name) for name in chosen] for row in rows])
         widths = [max((cell_len(name), *(cell(row.get(name)).cell_len for row in rows))) for name in chosen]
-        if sum(widths) + GAP * (len(chosen) - 1) <= console.width:
+        if sum(widths) + GAP * (len(chosen) - 1) <= width:
             break
-    console.print(made)
+    return made
 
 
 def facts(console: Console, rows: Iterable[tuple[str, Any]], title: str | None = None) -> None:
     """Print names and their values, one per line."""
+    console.print(fact_table(rows, title))
+
+
+def fact_table(rows: Iterable[tuple[str, Any]], title: str | None = None) -> Table:
+    """Return names and their values, one per line."""
     made = table(title, ("", ""), rows)
     made.show_header = False
-    console.print(made)
+    return made
 
 
 def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
@@ -133,21 +177,47 @@ def cell(value: Any) -> Text:
     """Return a value as it stands in a table."""
     if value is None:
         return Text("")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
     if isinstance(value, dict | list):
         return Text(clean(msgspec.json.encode(value).decode()))
     text = clean(str(value))
-    return Text(text, style=COLOURS.get(text, ""))
+    return Text(text, style=COLOURS.get(text, "") if text.isupper() else "")  # a definition may be named `ok`
 
 
 def day(at: datetime | str | None) -> str | None:
     """Return a moment as it stands in a list: local date and time, to the second."""
-    return None if at is None else _local(at).strftime("%Y-%m-%d %H:%M:%S")
+    return None if at is None else local(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def clock(at: datetime | str | None) -> str | None:
     """Return a moment as the time of day, local, to the millisecond; the date is in --json."""
-    return None if at is None else _local(at).strftime("%H:%M:%S.%f")[:-3]
+    return None if at is None else local(at).strftime("%H:%M:%S.%f")[:-3]
 
 
-def _local(at: datetime | str) -> datetime:
+def span(seconds: float) -> str:
+    """Return how long something took, in two places: 85 ms, 2.41 s, 3 min 05 s, 2 h 07 min, 4 d 03 h."""
+    if seconds < 0.9995:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < MINUTE_S - 0.005:
+        return f"{seconds:.2f} s"
+    whole = round(seconds)
+    for size, name, smaller, small in _SPANS:
+        if whole >= size:
+            return f"{whole // size} {name} {whole % size // smaller:02} {small}"
+    raise ValueError(seconds)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most that many characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number and what it counts: 1 key, 2 keys."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def local(at: datetime | str) -> datetime:
+    """Return a moment in the zone of this machine."""
     return (datetime.fromisoformat(at) if isinstance(at, str) else at).astimezone()

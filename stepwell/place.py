@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -91,6 +91,14 @@ def keep_login(chosen: Settings, owners: str, name: str, url: str) -> None:
     if kept is not None and _same_login_place(kept, owners, chosen):
         made = msgspec.structs.replace(kept, logins={**kept.logins, name: url})
         connection.write(chosen.data_dir, made)
+
+
+def forget_logins(chosen: Settings, owners: str, names: Collection[str]) -> None:
+    """Forget the connection strings of logins that are no more, if they are of the database that `up` keeps here."""
+    kept = connection.read(chosen.data_dir)
+    if kept is not None and _same_login_place(kept, owners, chosen):
+        left = {name: url for name, url in kept.logins.items() if name not in names}
+        connection.write(chosen.data_dir, msgspec.structs.replace(kept, logins=left))
 
 
 def _same_login_place(kept: Connection, owners: str, chosen: Settings) -> bool:

@@ -11,17 +11,20 @@ from pathlib import Path
 from engine import db
 from engine.config import Settings
 from engine.errors import OperatorError
-from engine.migrate import SchemaStatus, migrate
+from engine.migrate import SchemaStatus, Tell, migrate, quiet
 from stepwell import connection, provision
 from stepwell.ask import one
 from stepwell.connection import Connection
 
 
-def given(owner_url: str, settings: Settings) -> SchemaStatus:
-    """Migrate a server of the operator's; make the first tenant and environment, and the bootstrap key where set."""
+def given(owner_url: str, settings: Settings, tell: Tell = quiet) -> SchemaStatus:
+    """Migrate a server of the operator's; make the first tenant and environment, and the bootstrap key where set.
+
+    `tell` hears what the migration waits for.
+    """
     with provision.connected(owner_url) as opened:
         _refuse_others(opened)
-        status = migrate(opened)
+        status = migrate(opened, tell)
         scope = provision.first_scope(opened)
         if settings.bootstrap_api_key:
             provision.ensure_admin_key(opened, scope, settings.bootstrap_api_key)

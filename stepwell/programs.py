@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 
@@ -15,8 +14,8 @@ from engine.config import Settings
 from engine.embedded import EmbeddedServer
 from engine.errors import SettingError
 from engine.migrate import SchemaStatus
-from engine.observe import JsonLog
-from stepwell import place, prepare
+from engine.observe import Observer
+from stepwell import observation, place, prepare
 from stepwell.output import json_option, show
 from stepwell.supervise import LISTENING, end_with
 
@@ -26,61 +25,48 @@ with_parent = click.option("--with-parent", type=int, hidden=True, help="End whe
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option("--listener", type=int, hidden=True, help="Descriptor of a socket that listens, instead of the two.")
 @with_parent
-def api(host: str, port: int, with_parent: int | None) -> None:
+def api(host: str, port: int, listener: int | None, with_parent: int | None) -> None:
     """Serve the REST API."""
     # Started from here and not by uvicorn's own script, which would put the working directory on the import path.
-    import uvicorn
-
     from api.app import create_app
+    from stepwell.serving import listening, server
 
-    class Server(uvicorn.Server):
-        """Tells its parent once it has the port: what answers there before may be somebody else's."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started and with_parent is not None:
-                click.echo(LISTENING)
+    def tell() -> None:
+        """Tell our parent once we serve: what answers there before may be somebody else's."""
+        if with_parent is not None:
+            click.echo(LISTENING)
 
     end_with(with_parent)
-    with place.program(place.settings(), "api") as chosen:
-        config = uvicorn.Config(
-            create_app(chosen, JsonLog(chosen.log_level, program="api", pid=os.getpid())),
-            host=host,
-            port=port,
-            loop="uvloop",
-            http="httptools",
-            lifespan="on",
-            access_log=False,
-            log_level="warning",
-            timeout_graceful_shutdown=3,
-        )
-        server = Server(config)
+    chosen = place.settings()
+    sockets = listening.listen(host, port) if listener is None else [socket.socket(fileno=listener)]
+    with place.program(chosen, "api") as chosen:
+        app = create_app(chosen, observation.log(chosen, "api"))
         with contextlib.suppress(KeyboardInterrupt):  # it has ended as it should by then
-            server.run()
-    if not server.started:
-        raise SystemExit(1)
+            server.serve(app, sockets, chosen, app.state.observe, tell)
 
 
 @click.command()
+@click.option("--observe", type=observation.Place(), help="Serve /metrics and /health here, as HOST:PORT.")
 @with_parent
-def worker(with_parent: int | None) -> None:
+def worker(observe: tuple[str, int] | None, with_parent: int | None) -> None:
     """Run a worker: it moves processes and carries out their activities."""
     import uvloop
 
     end_with(with_parent)
-    with place.program(place.settings(), "worker") as chosen:
-        uvloop.run(_work(chosen))
+    with place.program(place.settings(), "worker") as chosen, observation.of_worker(chosen, observe) as observer:
+        uvloop.run(_work(chosen, observer))
 
 
-async def _work(chosen: Settings) -> None:
+async def _work(chosen: Settings, observe: Observer) -> None:
     """Run a worker until SIGTERM or SIGINT; then it finishes what runs, for at most the drain time."""
     from engine.worker import run_worker
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run_worker(chosen, JsonLog(chosen.log_level, program="worker", pid=os.getpid()), stop)
+    await run_worker(chosen, observe, stop)
 
 
 @click.command()
@@ -92,7 +78,7 @@ def migrate(as_json: bool) -> None:
     """
     chosen = place.settings()
     if chosen.owner_database_url:
-        status = prepare.given(chosen.owner_database_url, chosen)
+        status = prepare.given(chosen.owner_database_url, chosen, lambda said: click.echo(said, err=True))
     elif chosen.database_url:
         raise SettingError(
             "STEPWELL_DATABASE_URL is a program's login, and the schema belongs to the owner",

@@ -49,12 +49,12 @@ def database_of_our_own(superuser_url: str, kept: Connection | None = None, dbna
     with db.connect(superuser_url, "provision") as connection:
         values = {"name": OWNER, "verifier": _verifier(connection, OWNER, password)}
         if maybe(connection, "admin.role", name=OWNER) is None:
-            _utter(connection, "admin.create_owner_text", **values)
+            utter(connection, "admin.create_owner_text", **values)
         elif kept is None:
-            _utter(connection, "admin.set_password_text", **values)
-        _utter(connection, "admin.grant_text", name=OWNER, group="pg_read_all_stats")  # doctor looks at sessions
+            utter(connection, "admin.set_password_text", **values)
+        utter(connection, "admin.grant_text", name=OWNER, group="pg_read_all_stats")  # doctor looks at sessions
         if maybe(connection, "admin.database", name=dbname) is None:
-            _utter(connection, "admin.create_database_text", name=dbname, owner=OWNER)
+            utter(connection, "admin.create_database_text", name=dbname, owner=OWNER)
     return login_url(superuser_url, OWNER, password, dbname)
 
 
@@ -64,7 +64,7 @@ def programs(connection: db.Connection, owner_url: str, kept: Connection | None,
     `key`: the admin key wanted (STEPWELL_BOOTSTRAP_API_KEY); without one the key kept, else a new one.
     """
     scope = first_scope(connection)
-    key = key or (kept.key if kept else None) or make_key()[0]
+    key = key or _kept_key(connection, kept) or make_key()[0]
     ensure_admin_key(connection, scope, key)
     return Connection(
         owner_url=owner_url,
@@ -75,6 +75,14 @@ def programs(connection: db.Connection, owner_url: str, kept: Connection | None,
         pid=kept.pid if kept else None,
         logins=kept.logins if kept else {},
     )
+
+
+def _kept_key(connection: db.Connection, kept: Connection | None) -> str | None:
+    """Return the key kept, unless it was revoked since."""
+    if kept is None:
+        return None
+    known = maybe(connection, "admin.known_key", hash=hash_key(kept.key))
+    return kept.key if known is None or known[0] else None
 
 
 def first_scope(connection: db.Connection) -> Scope:
@@ -173,12 +181,12 @@ def register_login(
         )
     with connection.transaction():
         try:
-            _utter(connection, "admin.grant_text", name=name, group=group)
+            utter(connection, "admin.grant_text", name=name, group=group)
             if connections:
-                _utter(connection, "admin.limit_text", name=name, connections=connections)
+                utter(connection, "admin.limit_text", name=name, connections=connections)
         except psycopg.errors.InsufficientPrivilege as error:
             raise _may_not(connection, f"change '{name}'", kind, error) from error
-        _note_login(connection, name, kind, scope)
+        _note_login(connection, name, kind, scope, existing=True)
 
 
 def login_url(url: str, user: str, password: str | None, dbname: str | None = None) -> str:
@@ -210,7 +218,7 @@ def _program_url(connection: db.Connection, owner_url: str, kind: str, kept: str
     elif password is None:
         password = secrets.token_urlsafe(24)
         try:
-            _utter(connection, "admin.set_password_text", name=name, verifier=_verifier(connection, name, password))
+            utter(connection, "admin.set_password_text", name=name, verifier=_verifier(connection, name, password))
         except psycopg.errors.InsufficientPrivilege as error:  # somebody else's owner made it
             raise _may_not(connection, f"set the password of '{name}'", kind, error) from error
     _note_login(connection, name, kind, None)
@@ -225,7 +233,7 @@ def _program_login(database: str, kind: str) -> str:
 def _create_login(connection: db.Connection, name: str, kind: str, password: str, connections: int) -> None:
     values = {"name": name, "group": f"stepwell_{kind}", "verifier": _verifier(connection, name, password)}
     try:
-        _utter(connection, "admin.create_login_text", **values, connections=connections)
+        utter(connection, "admin.create_login_text", **values, connections=connections)
     except psycopg.errors.InsufficientPrivilege as error:
         raise _may_not(connection, f"make the login '{name}'", kind, error) from error
 
@@ -240,10 +248,18 @@ def _may_not(connection: db.Connection, what: str, kind: str, error: psycopg.Err
     )
 
 
-def _note_login(connection: db.Connection, name: str, kind: str, scope: Scope | None) -> None:
-    """Write what the login speaks for. Raises Conflict where it is noted as something else."""
+def _note_login(
+    connection: db.Connection, name: str, kind: str, scope: Scope | None, *, existing: bool = False
+) -> None:
+    """Write what the login speaks for; `existing`: its role was there before. Raises Conflict for another kind."""
     tenant_id, environment_id = (scope.tenant_id, scope.environment_id) if scope else (None, None)
-    values = {"name": name, "kind": kind, "tenant_id": tenant_id, "environment_id": environment_id}
+    values = {
+        "name": name,
+        "kind": kind,
+        "tenant_id": tenant_id,
+        "environment_id": environment_id,
+        "existing": existing,
+    }
     if maybe(connection, "admin.add_login", **values) is None:
         known = maybe(connection, "admin.login", name=name)
         if known != (kind,):
@@ -264,6 +280,6 @@ def _verifier(connection: db.Connection, user: str, password: str) -> str:
     return connection.pgconn.encrypt_password(password.encode(), user.encode(), b"scram-sha-256").decode()
 
 
-def _utter(connection: db.Connection, statement: str, /, **values: Any) -> None:
+def utter(connection: db.Connection, statement: str, /, **values: Any) -> None:
     """Execute the text that a `*_text` statement returns: the server has quoted what was put into it."""
     connection.execute(one(connection, statement, **values)[0])

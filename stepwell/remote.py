@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
 from msgspec import Struct
 
+from api.wire import CommandView
 from stepwell import place
 from stepwell.client import Client
 from stepwell.output import show
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+ACCEPTED = "accepted"  # a command that is not decided yet
+RETRIES = 2  # a person waits
 
 
 class Remote(Struct, frozen=True):
@@ -24,7 +28,8 @@ class Remote(Struct, frozen=True):
 
     def client(self) -> Client:
         """Return a client for it: by option, by setting, else the one that `stepwell up` of this folder serves."""
-        return Client(*place.api(place.settings(), self.url, self.key))
+        chosen = place.settings()
+        return Client(*place.api(chosen, self.url, self.key), ca_file=chosen.ca_file, retries=RETRIES)
 
 
 def api_options(command: F) -> Callable[..., Any]:
@@ -39,9 +44,7 @@ def api_options(command: F) -> Callable[..., Any]:
     return with_remote
 
 
-def tell_outcome(remote: Remote, path: str, body: Mapping[str, Any], *, as_json: bool) -> None:
-    """Send an order to a process or task; tell what became of it."""
-    with remote.client() as client:
-        done = client.post(path, {name: value for name, value in body.items() if value is not None})
-    later = "  not decided yet; the process's history will tell" if done["status"] == "accepted" else ""
-    show(done, lambda console: console.print(f"{done['id']}  {done['status']}{later}", soft_wrap=True), as_json=as_json)
+def tell_outcome(done: CommandView, *, as_json: bool) -> None:
+    """Tell what became of an order to a process or task."""
+    later = "  not decided yet; the process's history will tell" if done.status == ACCEPTED else ""
+    show(done, lambda console: console.print(f"{done.id}  {done.status}{later}", soft_wrap=True), as_json=as_json)

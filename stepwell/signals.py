@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from stepwell import documents
+from stepwell.arguments import given
 from stepwell.output import json_option, show
 from stepwell.remote import Remote, api_options
 
@@ -20,12 +21,15 @@ def signal() -> None:
 @click.argument("name")
 @click.option("--correlation-key", help="Only waits with this key get it, also one that comes later.")
 @click.option("--data", metavar="FILE|-|JSON", help="What it carries; {} if left out.")
-@click.option("--id", "id_", help="The same id within a day is sent once.")
+@click.option("--id", help="The same id within a day is sent once.")
+@click.option(
+    "--ttl-seconds", type=click.IntRange(1), help="How long it is kept for a later wait.  [default: 604800, a week]"
+)
 @api_options
 @json_option
-def send(name: str, data: str | None, id_: str | None, remote: Remote, as_json: bool, **more: str | None) -> None:
+def send(name: str, data: str | None, remote: Remote, as_json: bool, **more: Any) -> None:
     """Send the signal NAME to whatever waits for it."""
-    body: dict[str, Any] = {"name": name, "data": documents.read_value(data, "--data"), "id": id_, **more}
+    value = documents.read_value(data, "--data")
     with remote.client() as client:
-        made = client.post("/signals", {field: value for field, value in body.items() if value is not None})
-    show(made, lambda console: console.print(made["id"], style="bold"), as_json=as_json)
+        made = client.send_signal(name, data=value, **given(more))
+    show(made, lambda console: console.print(made.id, style="bold"), as_json=as_json)

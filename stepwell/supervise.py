@@ -55,10 +55,13 @@ def end_with(parent: int | None) -> None:
 class Child:
     """One program under watch."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, handles: Sequence[int] = ()
+    ) -> None:
         self.name = name
         self.log = log
         self._command = list(command)
+        self._handles = tuple(handles)
         kept = {key: value for key, value in os.environ.items() if key not in WITHHELD}
         self._environment = {**kept, **environment}
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,6 +93,7 @@ class Child:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=self._handles,
             )
         self._started = time.monotonic()
         self._due = 0.0
@@ -152,9 +156,11 @@ class Family:
     ) -> None:
         self.stop()
 
-    def add(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
-        """Start a child and keep it."""
-        child = Child(name, command, environment, self.logs / f"{name}.log")
+    def add(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], handles: Sequence[int] = ()
+    ) -> Child:
+        """Start a child and keep it. `handles`: open files that it has under the same numbers."""
+        child = Child(name, command, environment, self.logs / f"{name}.log", handles)
         child.start()
         self.children.append(child)
         return child

@@ -12,8 +12,9 @@ import fcntl
 import os
 import shlex
 import socket
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,9 +27,10 @@ from rich.console import Console
 from engine.config import Settings, mask_url
 from engine.embedded import EmbeddedServer
 from engine.errors import Conflict, OperatorError
-from stepwell import connection, place, prepare
+from stepwell import connection, place, prepare, tls
 from stepwell.connection import Connection
 from stepwell.output import Terminal, typed
+from stepwell.serving import listening
 from stepwell.supervise import LISTENING, Child, Family, Stop, ended, own_command, own_module
 
 HOST = "127.0.0.1"
@@ -43,7 +45,8 @@ GRACE_S = 5.0
 class Plan(Struct, frozen=True):
     """What is asked for."""
 
-    port: int | None  # None: the usual one, else any that is free
+    listener: socket.socket  # of the API: who has it has the port, from now until all has stopped
+    identity: tls.Identity | None
     workers: int
     partner: bool
 
@@ -62,11 +65,10 @@ def up(port: int | None, data_dir: Path | None, workers: int, partner: bool) -> 
     folder = prepare.data_dir((data_dir or chosen.data_dir).absolute())
     chosen = msgspec.structs.replace(chosen, data_dir=folder)
     console = Terminal()
-    if port is not None:
-        free_port(port)  # refused before anything is started
-    with only_one(folder), Stop().on_signals() as stop:
+    identity = tls.identity(chosen)
+    with only_one(folder), contextlib.closing(claim(port)) as listener, Stop().on_signals() as stop:
         try:
-            run(chosen, Plan(port, workers, partner), console, stop)
+            run(chosen, Plan(listener, identity, workers, partner), console, stop)
         except OperatorError:
             if not stop.is_set():  # else Ctrl-C reached a program of PostgreSQL's as well, and it is all the same
                 raise
@@ -79,10 +81,9 @@ def run(chosen: Settings, plan: Plan, console: Console, stop: Stop) -> None:
         if stop.is_set():
             return
         with Family(chosen.data_dir / "logs", GRACE_S) as family:
-            port = free_port(plan.port)
-            url = f"http://{HOST}:{port}"
-            start(family, made, chosen, plan, port)
-            wait_ready(family, url, stop)
+            url = f"{'http' if plan.identity is None else 'https'}://{HOST}:{plan.listener.getsockname()[1]}"
+            start(family, made, chosen, plan)
+            wait_ready(family, url, stop, None if plan.identity is None else tls.pinned(plan.identity.certificate))
             made = msgspec.structs.replace(made, url=url, pid=os.getpid())  # noqa: PLW2901 - now it is true
             connection.write(chosen.data_dir, made)
             try:
@@ -107,14 +108,13 @@ def database(chosen: Settings) -> Iterator[tuple[EmbeddedServer | None, Connecti
         yield server, prepare.embedded(server.dsn, chosen)[0]
 
 
-def start(family: Family, made: Connection, chosen: Settings, plan: Plan, port: int) -> None:
+def start(family: Family, made: Connection, chosen: Settings, plan: Plan) -> None:
     """Start API and workers, each with its own login."""
     common = {
         "STEPWELL_DATA_DIR": str(chosen.data_dir),
         "STEPWELL_DRAIN_SECONDS": str(min(chosen.drain_seconds, DRAIN_S)),
     }
-    command = own_command("api", "--host", HOST, "--port", str(port))
-    family.add("api", command, {**common, "STEPWELL_DATABASE_URL": made.api_url})
+    add_api(family, plan.listener, {**common, "STEPWELL_DATABASE_URL": made.api_url})
     common["STEPWELL_DATABASE_URL"] = made.worker_url
     if plan.partner:
         family.add("partner", partner_command(chosen.data_dir, PARTNER_PORT), {})
@@ -124,31 +124,40 @@ def start(family: Family, made: Connection, chosen: Settings, plan: Plan, port: 
         family.add(f"worker-{number}", own_command("worker"), common)
 
 
+def add_api(family: Family, listener: socket.socket, environment: Mapping[str, str]) -> None:
+    """Start the API on a socket of ours. Whoever connects while it is started anew just waits a moment."""
+    handle = listener.fileno()
+    family.add("api", own_command("api", "--listener", str(handle)), environment, [handle])
+
+
 def partner_command(folder: Path, port: int, *options: str) -> list[str]:
     """Return the command of the examples' partner. Not by our own program: it stands for somebody else's."""
     log = folder / "partner-calls.jsonl"
     return own_module("stepwell.demo.partner", "--port", str(port), "--log", str(log), *options)
 
 
-def wait_ready(family: Family, url: str, stop: Stop) -> None:
-    """Wait until our API answers: somebody else's may have been quicker to take the port.
+def wait_ready(family: Family, url: str, stop: Stop, trust: ssl.SSLContext | None = None) -> None:
+    """Wait until our API answers. `trust`: whom to believe that it is the API, where it speaks TLS.
 
     Raises OperatorError with the log's end if a child dies first.
     """
     deadline = time.monotonic() + READY_S
     api = next(child for child in family.children if child.name == "api")
-    with httpx.Client(base_url=url, timeout=2.0, trust_env=False) as http:
+    with httpx.Client(base_url=url, timeout=2.0, trust_env=False, verify=trust or True) as http:
+        fault = "it does not answer"
         while not stop.is_set():
             for child in family.children:
                 if (code := child.exit_code) is not None:
                     raise OperatorError(
                         f"{child.name} {ended(code)}:\n{child.complaints()}", advice=f"Its log: {child.log}"
                     )
-            with contextlib.suppress(httpx.TransportError):
+            try:
                 if LISTENING in api.said() and http.get("/health/ready").status_code == 200:
                     return
+            except httpx.TransportError as error:
+                fault = str(error)
             if time.monotonic() > deadline:
-                raise OperatorError(f"the API is not ready after {READY_S:g} s", advice=f"Its log: {api.log}")
+                raise OperatorError(f"the API is not ready after {READY_S:g} s: {fault}", advice=f"Its log: {api.log}")
             stop.wait(0.05)
 
 
@@ -186,7 +195,7 @@ def welcome(console: Console, chosen: Settings, made: Connection, plan: Plan, *,
         console.print(f"  partner   http://{HOST}:{PARTNER_PORT}, fails now and then as services do", markup=False)
     console.print("Try, in another terminal, in this folder (URL and key are found by themselves):")
     commands = [
-        "definition apply examples/customer-onboarding.yaml",
+        "definition publish examples/customer-onboarding.yaml",
         "process start customer-onboarding --input examples/data/one-customer.json",
     ]
     if chosen.data_dir != Settings().data_dir.absolute():
@@ -221,14 +230,12 @@ def only_one(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def free_port(wanted: int | None, usual: int = PORT) -> int:
-    """Return the port wanted, else the usual if it is free, else any. Raises Conflict for a wanted one in use."""
+def claim(wanted: int | None, usual: int = PORT) -> socket.socket:
+    """Return a socket that listens on the port wanted, else on the usual one if it is free, else on any.
+
+    Raises Conflict for a wanted one in use. Of two that start at the same moment, one gets another port.
+    """
     for port in (wanted,) if wanted else (usual, 0):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+        with contextlib.suppress(Conflict):
+            return listening.listen(HOST, port)[0]
     raise Conflict(f"port {wanted} is in use", advice="Choose another with --port, or leave it out.")

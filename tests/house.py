@@ -152,9 +152,9 @@ class House:
     # -- workers
 
     @contextmanager
-    def worker(self, **environment: str) -> Iterator[WorkerProcess]:
+    def worker(self, *arguments: str, **environment: str) -> Iterator[WorkerProcess]:
         """Run a real worker process for the time of the block."""
-        worker = WorkerProcess(self.dsn("house_worker"), self.folder, environment)
+        worker = WorkerProcess(self.dsn("house_worker"), self.folder, environment, *arguments)
         try:
             yield worker
         except BaseException:
@@ -180,11 +180,15 @@ def start(db: psycopg.Connection[Any], definition: str, data: Any = None, **more
 class WorkerProcess:
     """A worker in a process of its own; its log is kept line by line."""
 
-    def __init__(self, dsn: str, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, dsn: str, folder: Path, environment: dict[str, str], *arguments: str) -> None:
         env = {k: v for k, v in os.environ.items() if not k.startswith("STEPWELL_")}
         env |= {"STEPWELL_DATABASE_URL": dsn, "STEPWELL_HTTP_ALLOWED_NETWORKS": "127.0.0.0/8", **environment}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stepwell", "worker"], env=env, cwd=folder, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "stepwell", "worker", *arguments],
+            env=env,
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self.log: list[dict[str, Any]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -9,7 +9,6 @@ from engine.cel import Compiler
 from engine.cel.errors import EvaluationError, InvalidExpression
 from engine.cel.operators import timestamp
 from engine.cel.paths import ROOTS
-from engine.cel.templates import split
 from engine.core import graph as graphs
 from engine.core.document import (
     MAX_PARALLEL,
@@ -20,10 +19,10 @@ from engine.core.document import (
     WaitConfig,
 )
 from engine.core.events import RESERVED_PREFIXES
+from engine.core.http_checks import check_http
 from engine.core.programs import HTTP_ROOTS, Author, compile_config
 from engine.core.schemas import SchemaFault, Validator
 from engine.core.shapes import nearest
-from engine.core.values import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,15 +33,6 @@ if TYPE_CHECKING:
     from engine.core.shapes import Findings
 
 Placed = list[tuple[str, "Step"]]  # (JSON pointer, step)
-
-_REFERENCE = r"\$\{\s*secrets\.[A-Za-z_][A-Za-z0-9_]*\s*\}"
-_CREDENTIAL = re.compile(rf"([A-Za-z][A-Za-z0-9-]*\s+)?{_REFERENCE}")
-_COOKIE = re.compile(rf"([^=;$]+=)?{_REFERENCE}(;\s*[^=;$]+={_REFERENCE})*")
-_GUARDED = {"authorization": _CREDENTIAL, "proxy-authorization": _CREDENTIAL, "cookie": _COOKIE}
-_OURS = ("idempotency-key", "host", "content-length", "transfer-encoding", "connection")
-_URL = re.compile(r"https?://[^/?#@\s]|\$\{", re.IGNORECASE)
-_AUTHORITY = re.compile(r"(?:[^/?#]*//)?[^/?#]*")
-_USERINFO = re.compile(r"https?://[^/?#]*@", re.IGNORECASE)
 
 
 # C0, DEL, C1; what turns the direction of the text around it; line and paragraph separators. None can be seen where a
@@ -169,7 +159,7 @@ def _check_step(
     if isinstance(config, WaitConfig):
         check_visible(config.signal, f"{pointer}/config/signal", findings)
     if isinstance(config, HttpConfig):
-        _check_http(f"{pointer}/config", config, findings)
+        check_http(f"{pointer}/config", config, findings)
     elif isinstance(config, WaitConfig):
         _check_wait(f"{pointer}/config", config, findings)
     elif isinstance(config, EventConfig) and config.name.startswith(RESERVED_PREFIXES):
@@ -226,53 +216,6 @@ def check_schema(schema: Any, pointer: str, findings: Findings) -> bool:
         findings.add(pointer + fault.pointer, fault.message, fault.advice, code=fault.code)
         return False
     return True
-
-
-def _check_http(pointer: str, config: HttpConfig, findings: Findings) -> None:
-    if not _URL.match(config.url):
-        message = "the address must begin with http:// or https:// and a host"
-        findings.add(f"{pointer}/url", message, "Write the whole address.", code="url_invalid")
-    elif _USERINFO.match(config.url):
-        advice = "Send an Authorization header with ${secrets.NAME}."
-        findings.add(f"{pointer}/url", "credentials in an address are stored in clear", advice, "literal_secret")
-    elif _secret_in_authority(config.url):
-        advice = "Host names are looked up and shown in clear. Put the secret into a header, the query or the path."
-        findings.add(f"{pointer}/url", "a secret cannot be part of the host", advice, code="url_invalid")
-    seen: set[str] = set()
-    for name, value in config.headers.items():
-        _check_header(f"{pointer}/headers/{escape(name)}", name, value, seen, findings)
-
-
-def _secret_in_authority(url: str) -> bool:
-    """Tell whether a reference to a secret stands before the path of a URL."""
-    try:
-        pieces = split(url, HTTP_ROOTS, "")
-    except InvalidExpression:
-        return False  # which is noted elsewhere
-    # Each reference as one character: S for a secret, x for another. What leads to the path cannot come from a
-    # reference but the first, for they are percent-encoded.
-    shape = "".join(
-        re.sub("[Sx]", "y", piece) if isinstance(piece, str) else "S" if piece.root == "secrets" else "x"
-        for piece in pieces
-    )
-    authority = _AUTHORITY.match(shape)
-    return authority is not None and "S" in authority[0]
-
-
-def _check_header(where: str, name: str, value: str, seen: set[str], findings: Findings) -> None:
-    low = name.lower()
-    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", name):
-        findings.add(where, f"{name[:40]!r} is no name of a header", code="header_invalid")
-    elif low in seen:
-        findings.add(where, f"the header {name} is there twice", code="duplicate")
-    elif low in _OURS:
-        findings.add(where, f"the header {name} is set by the engine", "Leave it out.", code="header_reserved")
-    elif low in _GUARDED and not _GUARDED[low].fullmatch(value.strip()):
-        advice = 'Write a reference, for example "Bearer ${secrets.SHOP_TOKEN}".'
-        findings.add(where, f"a literal {name} header is not allowed", advice, code="literal_secret")
-    elif any(ord(char) < 32 and char != "\t" for char in value):
-        findings.add(where, "a header cannot contain line breaks", code="header_invalid")
-    seen.add(low)
 
 
 def _check_form(config: ManualConfig, pointer: str, findings: Findings) -> bool:

@@ -77,6 +77,23 @@ class RejectTask(Order, frozen=True, tag="reject_task"):
     run: int = 1
 
 
+class AssignTask(Order, frozen=True, tag="assign_task"):
+    """Puts a task into the hands of `to`, None = back to its group. `claim`: only where nobody else has it."""
+
+    path: str
+    run: int = 1
+    to: str | None = None
+    claim: bool = False
+
+
+class Resume(Order, frozen=True, tag="resume"):
+    """An operator ends a wait or a task with an output of his own. `run` None: the present one."""
+
+    path: str
+    run: int | None = None
+    output: Any = None
+
+
 class Signal(Order, frozen=True, tag="signal"):
     signal_id: int
     name: str
@@ -90,7 +107,7 @@ class Unreadable(Order, frozen=True, tag="unreadable"):
     why: str = ""
 
 
-Orders = Cancel | Retry | CompleteTask | RejectTask | Signal | Unreadable
+Orders = Cancel | Retry | CompleteTask | RejectTask | AssignTask | Resume | Signal | Unreadable
 
 
 class Mail(Struct, frozen=True):

@@ -31,6 +31,7 @@ MAX_PARALLEL = 50
 TEN_YEARS = 315_360_000  # seconds
 THIRTY_DAYS = 2_592_000
 MAX_RESPONSE = 10 << 20  # bytes; 1 MiB by default
+MAX_REDIRECTS = 10
 STEP_ID = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 EVENT_NAME = r"^[A-Za-z][A-Za-z0-9_.:-]{0,199}$"
 TOLERATED = r"^(id|tenant_id|environment_id|version|status|created_[a-z_]*)$"
@@ -44,9 +45,11 @@ class HttpConfig(Struct, frozen=True):
     query: dict[str, Any] = {}
     headers: dict[str, Any] = {}
     body: Any = UNSET
+    body_type: str | None = None  # None = JSON, or a text as it is where Content-Type says otherwise
     expect_status: tuple[int, ...] | None = None  # None = any 2xx
     timeout_seconds: float = 30
     max_response_bytes: int = 1 << 20
+    max_redirects: int = 0
 
 
 class EventConfig(Struct, frozen=True):
@@ -207,9 +210,11 @@ CONFIGS: dict[str, Record] = {
             ),
             "headers": MapOf(Text(0, 8000), 100, "headers"),
             "body": Anything(),
+            "body_type": Choice("json", "form", "text"),
             "expect_status": Either(number=_STATUS, array=ListOf(_STATUS, 1, 100, "status codes")),
             "timeout_seconds": Number(0, 3600, above=True),
             "max_response_bytes": Number(1, MAX_RESPONSE, whole=True),
+            "max_redirects": Number(0, MAX_REDIRECTS, whole=True),
         },
         required=("url",),
     ),

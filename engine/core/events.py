@@ -53,6 +53,8 @@ class ProcessCreated(Body, frozen=True):
     priority: int = 0
     business_key: str | None = None
     trigger: Any = None
+    labels: dict[str, str] = {}
+    traceparent: str | None = None  # W3C trace context of the caller
 
 
 class ProcessStarted(Body, frozen=True):
@@ -98,6 +100,12 @@ class ActivityWaiting(Body, frozen=True):
 class TaskCreated(Body, frozen=True):
     wait: Wait
     deadline_at: datetime | None = None
+
+
+class TaskAssigned(Body, frozen=True):
+    """An open task is in other hands now; None: anybody of its group may take it."""
+
+    assignee: str | None = None
 
 
 class ActivityCompleted(Body, frozen=True):
@@ -149,6 +157,7 @@ AnyBody = (
     | ActivityStarted
     | ActivityWaiting
     | TaskCreated
+    | TaskAssigned
     | ActivityCompleted
     | ActivityFailed
     | CommandRejected
@@ -165,6 +174,7 @@ BODIES: dict[str, type[Body]] = {
     "activity.started": ActivityStarted,
     "activity.waiting": ActivityWaiting,
     "task.created": TaskCreated,
+    "task.assigned": TaskAssigned,
     "activity.completed": ActivityCompleted,
     "activity.failed": ActivityFailed,
     "command.rejected": CommandRejected,

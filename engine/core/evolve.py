@@ -27,6 +27,7 @@ from engine.core.events import (
     ProcessFailed,
     ProcessRetried,
     ProcessStarted,
+    TaskAssigned,
     TaskCreated,
 )
 from engine.core.model import Activity, ActivityStatus, State
@@ -65,7 +66,7 @@ def evolve(state: State, event: Event) -> State:
     return _replace(state, **fields)
 
 
-def _apply(  # noqa: C901, PLR0912  one flat case per type of event; splitting it would hide that it is total
+def _apply(  # noqa: C901, PLR0912, PLR0915  one flat case per type of event; splitting it would hide that it is total
     state: State, event: Event, body: AnyBody, activities: dict[str, Activity], fields: dict[str, Any]
 ) -> None:
     match body:
@@ -83,6 +84,8 @@ def _apply(  # noqa: C901, PLR0912  one flat case per type of event; splitting i
             _wait(event, body, activities, body.due_at)
         case TaskCreated():
             _wait(event, body, activities, None)
+        case TaskAssigned():
+            _assign(event, body, activities)
         case CustomerEvent():
             _count_payload(state, body.payload_ref, fields)
         case CommandRejected():
@@ -183,6 +186,14 @@ def _wait(
     activities[path] = _replace(old, status=_WAITING, wait=body.wait, due_at=due, deadline_at=body.deadline_at)
 
 
+def _assign(event: Event, body: TaskAssigned, activities: dict[str, Activity]) -> None:
+    path = cast("str", event.path)
+    old = activities.get(path)
+    if old is not None and old.wait is not None and old.wait.task is not None:
+        wait = _replace(old.wait, task=_replace(old.wait.task, assignee=body.assignee))
+        activities[path] = _replace(old, wait=wait)
+
+
 def _create(event: Event, body: ProcessCreated, fields: dict[str, Any]) -> None:
     fields.update(
         definition_id=body.definition_id,
@@ -190,6 +201,7 @@ def _create(event: Event, body: ProcessCreated, fields: dict[str, Any]) -> None:
         input=body.input,
         input_ref=body.input_ref,
         trigger=body.trigger,
+        traceparent=body.traceparent,
         business_key=body.business_key,
         created_at=event.at,
     )

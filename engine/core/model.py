@@ -118,6 +118,7 @@ class State(Struct, frozen=True, omit_defaults=True):
     input: Any = None
     input_ref: int | None = None
     trigger: Any = None  # what set it off: {type, ...}; None = started directly
+    traceparent: str | None = None  # W3C trace context of whoever started it
     business_key: str | None = None
     created_at: datetime | None = None
     started_at: datetime | None = None

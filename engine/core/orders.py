@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from engine.core.commands import Cancel, CompleteTask, Mail, RejectTask, Retry, Signal, Unreadable
+from engine.core.commands import AssignTask, Cancel, CompleteTask, Mail, RejectTask, Resume, Retry, Signal, Unreadable
 from engine.core.draft import Draft, Mark, clean
-from engine.core.events import CommandRejected, ProcessRetried
+from engine.core.events import CommandRejected, ProcessRetried, TaskAssigned
 from engine.core.flow import Flow, cancel_process, complete, fail, fail_process
 from engine.core.model import (
     Activity,
@@ -44,6 +44,10 @@ def obey(draft: Draft, mail: Mail) -> None:
             _complete_task(draft, mark, order)
         case RejectTask():
             _reject_task(draft, mark, order)
+        case AssignTask():
+            _assign_task(draft, mark, order)
+        case Resume():
+            _resume(draft, mark, order)
         case Signal():
             _signal(draft, mark, order)
         case Unreadable():
@@ -98,7 +102,7 @@ def input_fault(draft: Draft) -> Failure | None:
     return None
 
 
-def _open_task(draft: Draft, mark: Mark, order: CompleteTask | RejectTask) -> Task | None:
+def _open_task(draft: Draft, mark: Mark, order: CompleteTask | RejectTask | AssignTask) -> Task | None:
     """Return the task an order speaks of, None after rejecting the order."""
     if draft.ended:
         _reject(draft, mark, order, "process_ended", f"the process is already {draft.state.status}")
@@ -150,6 +154,32 @@ def _reject_task(draft: Draft, mark: Mark, order: RejectTask) -> None:
         output = _wrapped({"outcome": "rejected", "by": order.by, "reason": order.reason})
     except Inadmissible as fault:
         _reject(draft, mark, order, f"data_{fault.code}", fault.message)
+    else:
+        complete(draft, order.path, output.value, output.size, mark)
+
+
+def _assign_task(draft: Draft, mark: Mark, order: AssignTask) -> None:
+    task = _open_task(draft, mark, order)
+    if task is None:
+        return
+    if order.claim and task.assignee not in (None, order.to):
+        _reject(draft, mark, order, "task_claimed", f"the task is with {task.assignee}")
+        return
+    draft.emit(TaskAssigned, order.path, mark, assignee=order.to)
+
+
+def _resume(draft: Draft, mark: Mark, order: Resume) -> None:
+    if draft.ended:
+        _reject(draft, mark, order, "process_ended", f"the process is already {draft.state.status}")
+        return
+    activity = draft.state.activities.get(order.path)
+    if activity is None or activity.status is not ActivityStatus.WAITING or order.run not in (None, activity.run):
+        _reject(draft, mark, order, "not_waiting", f"no activity waits at {order.path[:200]!r}")
+        return
+    try:
+        output = admit(order.output)
+    except Inadmissible as fault:
+        _reject(draft, mark, order, f"data_{fault.code}", fault.message, fault.pointer)
     else:
         complete(draft, order.path, output.value, output.size, mark)
 

@@ -35,9 +35,13 @@ class HttpProgram(Struct, frozen=True):
     query: Template
     headers: Template
     body: Template | None
+    body_type: str | None
     expect_status: tuple[int, ...] | None
     timeout_seconds: float
     max_response_bytes: int
+    max_redirects: int
+    secret_headers: tuple[str, ...]  # names of those that read a secret
+    secret_body: bool
 
 
 class EventProgram(Struct, frozen=True):
@@ -151,16 +155,27 @@ def compile_config(config: Config, author: Author) -> Program:
 
 
 def _http(config: HttpConfig, author: Author) -> HttpProgram:
+    body = None if config.body is UNSET else author.template(config.body, "body")
     return HttpProgram(
         method=config.method,
         url=author.address(config.url, "url"),
         query=author.template(config.query, "query"),
         headers=author.template(config.headers, "headers"),
-        body=None if config.body is UNSET else author.template(config.body, "body"),
+        body=body,
+        body_type=config.body_type,
         expect_status=config.expect_status,
         timeout_seconds=config.timeout_seconds,
         max_response_bytes=config.max_response_bytes,
+        max_redirects=config.max_redirects,
+        secret_headers=tuple(
+            name for name, value in config.headers.items() if _reads_secret(Compiler(HTTP_ROOTS).template(value, ""))
+        ),
+        secret_body=body is not None and _reads_secret(body),
     )
+
+
+def _reads_secret(template: Template) -> bool:
+    return any(reference.root == "secrets" for reference in template.references)
 
 
 def _wait(config: WaitConfig, author: Author) -> WaitProgram:

@@ -25,10 +25,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: Mapping[str, str]) -> dict[str, Any]:
-    """Return {method, url, query, headers, body?, expect_status, timeout_seconds, max_response_bytes}.
+    """Return the config with all references filled in, and in which of its parts secrets are: `secret_headers` names
+    headers, `secret_body` is true or false.
 
-    `query` maps names to texts or lists of texts, `headers` names to texts; null values are left out. `body`
-    is absent where the config has none. Raises EvaluationError, PayloadNeeded; KeyError for a step that is
+    `query` and the body of a form map names to texts or lists of texts, `headers` names to texts; null values are left
+    out. `body` is absent where the config has none. Raises EvaluationError, PayloadNeeded; KeyError for a step that is
     not http.
     """
     step = plan.steps[step_of(path)]
@@ -39,14 +40,18 @@ def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: M
     request: dict[str, Any] = {
         "method": program.method,
         "url": _url(program.url.evaluate(scope)),
-        "query": _query(program.query.evaluate(scope)),
+        "query": _pairs(program.query.evaluate(scope), "query"),
         "headers": _headers(program.headers.evaluate(scope)),
         "expect_status": program.expect_status,
         "timeout_seconds": program.timeout_seconds,
         "max_response_bytes": program.max_response_bytes,
+        "max_redirects": program.max_redirects,
+        "secret_headers": program.secret_headers,
+        "secret_body": program.secret_body,
     }
     if program.body is not None:
-        request["body"] = program.body.evaluate(scope)
+        request["body_type"] = program.body_type
+        request["body"] = _body(program.body_type, program.body.evaluate(scope))
     try:
         admit(request.get("body"))
     except Inadmissible as fault:
@@ -60,13 +65,23 @@ def _url(value: Any) -> str:
     return value
 
 
-def _query(values: dict[str, Any]) -> dict[str, str | list[str]]:
+def _body(kind: str | None, value: Any) -> Any:
+    if kind == "text":
+        return _text(value, "body")
+    if kind != "form":
+        return value
+    if not isinstance(value, dict):
+        raise EvaluationError("the body of a form must be an object of names and values", "body")
+    return _pairs(value, "body")
+
+
+def _pairs(values: dict[str, Any], where: str) -> dict[str, str | list[str]]:
     found: dict[str, str | list[str]] = {}
     for name, value in values.items():
         if isinstance(value, list):
-            found[name] = [_text(item, f"query.{name}") for item in value if item is not None]
+            found[name] = [_text(item, f"{where}.{name}") for item in value if item is not None]
         elif value is not None:
-            found[name] = _text(value, f"query.{name}")
+            found[name] = _text(value, f"{where}.{name}")
     return found
 
 

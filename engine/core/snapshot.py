@@ -10,7 +10,9 @@ from msgspec import Struct
 
 from engine.core.model import State
 
-FORMAT = 1  # raise it when State changes its meaning: older snapshots are then ignored and history folded anew
+# Raise it with every change of State: a snapshot by an older release, which may still run beside us, lacks what only
+# this one knows. Such snapshots are ignored, and history is folded anew.
+FORMAT = 2
 
 
 class Snapshot(Struct, frozen=True):

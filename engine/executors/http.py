@@ -1,26 +1,31 @@
 """Runs http activities: one call, one outcome.
 
-Must not retry (the retry policy does, with every call on record), not follow redirects, not keep cookies
-between calls (they would cross tenants) and not use a proxy (the address check would see only the proxy's).
-Cancelling `run` at any point leaves nothing open. No exception but cancellation leaves it.
+Must not retry (the retry policy does, with every call on record), not keep cookies between calls (they would cross
+tenants), and not leave redirects to the client: each is checked and made here. Cancelling `run` at any point leaves
+nothing open. No exception but cancellation leaves it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
 from aiohttp import ClientHandlerType
-from aiohttp.http_exceptions import ContentEncodingError
+from msgspec.structs import replace
 
 from engine.core.commands import Completed, Failed
-from engine.core.model import Category
-from engine.executors.http_outcome import Answer, failed, outcome_of
-from engine.executors.http_request import HttpRequest, RequestInvalid
-from engine.executors.names import Names, NameUnresolved
-from engine.executors.network import ADVICE, AddressForbidden, Network, guarded_sockets
+from engine.executors.connections import BoundedConnector
+from engine.executors.http_faults import ConnectionLost, ProxyRefused, failure_of
+from engine.executors.http_outcome import Answer, outcome_of
+from engine.executors.http_request import HttpRequest
+from engine.executors.names import Names
+from engine.executors.network import Network, guarded_sockets
+from engine.executors.proxy import Proxy, check_target
+from engine.executors.redirects import Hop, RedirectRefused, first_hop, next_hop, redirects, too_many
+from engine.executors.refusals import RequestInvalid
+from engine.executors.tls import Trust, system_trust
 
 __all__ = ["HttpExecutor", "HttpRequest", "RequestInvalid"]
 
@@ -28,21 +33,13 @@ IDLE_SECONDS = 4.0  # below the 5 s after which many servers close an idle conne
 FAILURE_BYTES = 64 << 10  # read of the answer to a failed call, so that its connection can be used again
 PIECE_BYTES = 64 << 10
 
-_AGAIN = "It will be tried again with the same Idempotency-Key, as the retry policy says."
-
-
-class ConnectionLost(aiohttp.ClientError):
-    """The connection ended before the answer did; the partner may have acted."""
-
-
-_LOST = (ConnectionLost, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError)
-
 
 class HttpExecutor:
-    """One session for all calls of a worker. `concurrency` bounds the calls under way; others wait.
+    """One session for all calls of a worker, and one for those through a proxy. `concurrency` bounds the calls under
+    way; others wait.
 
     `connections_per_host` (0 = no bound) keeps one slow partner from taking all connections; a wait for it
-    counts towards the call's timeout. `tls` replaces the default trust, for a customer's own CA.
+    counts towards the call's timeout. `trust` says whose certificates are taken and which are shown.
     """
 
     def __init__(
@@ -51,44 +48,54 @@ class HttpExecutor:
         allowed_networks: tuple[Network, ...] = (),
         concurrency: int = 100,
         connections_per_host: int = 0,
-        tls: ssl.SSLContext | None = None,
+        trust: Trust | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
         self._allowed = allowed_networks
         self._concurrency = concurrency
         self._per_host = connections_per_host
-        self._tls = tls
+        self._trust = trust if trust is not None else system_trust()
+        self._proxy = proxy
         self._turns = asyncio.Semaphore(concurrency)
-        self._session: aiohttp.ClientSession | None = None
+        self._direct: aiohttp.ClientSession | None = None
+        self._through_proxy: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        """Open the session. Called once, in the loop that runs the calls."""
-        connector = aiohttp.TCPConnector(
+        """Open the sessions. Called once, in the loop that runs the calls."""
+        self._direct = self._session(socket_factory=guarded_sockets(self._allowed))
+        if self._proxy is not None:  # whose own address the operator has chosen
+            self._through_proxy = self._session()
+
+    def _session(self, **options: Any) -> aiohttp.ClientSession:
+        connector = BoundedConnector(
             limit=self._concurrency,
             limit_per_host=self._per_host,
             keepalive_timeout=IDLE_SECONDS,
-            socket_factory=guarded_sockets(self._allowed),
             resolver=Names(),
-            ssl=self._tls if self._tls is not None else True,
+            **options,
         )
-        self._session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "stepwell"},
+            headers={"User-Agent": "stepwell", "Accept-Encoding": "gzip, deflate"},
             middlewares=(_once,),
             trust_env=False,
         )
 
     async def close(self) -> None:
-        """Close the session and its connections. The caller has ended the calls before."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close the sessions and their connections. The caller has ended the calls before."""
+        for session in (self._direct, self._through_proxy):
+            if session is not None:
+                await session.close()
+        self._direct = self._through_proxy = None
 
     async def run(self, request: HttpRequest, ready: Callable[[], Awaitable[None]] | None = None) -> Completed | Failed:
         """Make the call and return how it ended. No failure that leaves here holds a secret of the request.
 
         `ready` is awaited when the call's turn has come, as the last thing before it.
         """
+        if self._proxy is not None:
+            request = replace(request, redact=(*request.redact, *self._proxy.secrets))
         async with self._turns:
             if ready is not None:
                 await ready()
@@ -97,99 +104,72 @@ class HttpExecutor:
 
     async def _outcome(self, request: HttpRequest) -> Completed | Failed:
         try:
-            return outcome_of(request, await self._call(request))
+            hop = first_hop(request)
         except RequestInvalid as exc:
             return exc.failed()
-        except Exception as exc:  # noqa: BLE001 - the activity ends with a failure on record, whatever it was
-            return failure_of(request, exc)
+        end = asyncio.get_running_loop().time() + request.timeout_seconds
+        for left in range(request.max_redirects, -1, -1):
+            try:
+                answer = await self._send(request, hop, end)
+                locations = answer.locations()
+                if not redirects(request, answer.status, locations):
+                    return outcome_of(request, answer)
+                if left:
+                    hop = next_hop(request, hop, answer.status, locations)
+            except RedirectRefused as exc:
+                return exc.failed(hop.where)
+            except Exception as exc:  # noqa: BLE001 - the activity ends with a failure on record, whatever it was
+                return failure_of(request, hop, exc, proxied=self._proxy_for(hop) is not None)
+        return too_many(request, hop, answer.status, locations)
 
-    async def _call(self, request: HttpRequest) -> Answer:
-        if self._session is None:
-            raise RuntimeError("the executor was not started")
-        headers, data = request.sent_headers(), request.content()
-        body: bytes | AsyncIterator[bytes] | None = data
-        if data is not None and len(data) > PIECE_BYTES:
-            body = _pieces(data)
-            headers["Content-Length"] = str(len(data))
-        async with self._session.request(
-            request.method,
-            request.target(),
-            data=body,
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=request.timeout_seconds),
+    async def _send(self, request: HttpRequest, hop: Hop, end: float) -> Answer:
+        """Make one request of a call that must be over at `end`, of the loop's clock."""
+        seconds = end - asyncio.get_running_loop().time()
+        if seconds <= 0:  # which the client would take for no limit
+            raise TimeoutError
+        session, options = self._way(hop)
+        async with session.request(
+            hop.method,
+            hop.url,
+            data=_body(hop.content),
+            ssl=self._trust.context(hop.url.raw_host or ""),
+            timeout=aiohttp.ClientTimeout(total=seconds),
             allow_redirects=False,
+            **options,
         ) as response:
+            if "proxy" in options and hop.url.scheme == "http" and response.status == 407:
+                raise ProxyRefused(407)
+            headers = list(response.headers.items())
+            if redirects(request, response.status, response.headers.getall("Location", ())):
+                return Answer(hop.where, response.status, headers, b"", True)
             limit = request.max_response_bytes
             if not request.expects(response.status):
                 limit = min(limit, FAILURE_BYTES)
             received, whole = await _read(response, limit)
-            return Answer(response.status, list(response.headers.items()), received, whole)
+            return Answer(hop.where, response.status, headers, received, whole)
 
+    def _way(self, hop: Hop) -> tuple[aiohttp.ClientSession, dict[str, Any]]:
+        """Return the session for a request and what is said to it. Raises what `check_target` raises."""
+        headers = dict(hop.headers)
+        if hop.content is not None and len(hop.content) > PIECE_BYTES:
+            headers["Content-Length"] = str(len(hop.content))
+        options: dict[str, Any] = {"headers": headers}
+        proxy = self._proxy_for(hop)
+        session = self._direct if proxy is None else self._through_proxy
+        if session is None:
+            raise RuntimeError("the executor was not started")
+        if proxy is not None:
+            check_target(hop.url.raw_host or "", self._allowed)
+            options["proxy"] = proxy.url
+            if proxy.authorization is not None:
+                seen = headers if hop.url.scheme == "http" else options.setdefault("proxy_headers", {})
+                seen["Proxy-Authorization"] = proxy.authorization
+        return session, options
 
-def failure_of(request: HttpRequest, exc: Exception) -> Failed:
-    """Return the failure for an exception of the client. Its own text is not used: it may hold secrets."""
-    where = f"{request.method} {request.label()}"
-    if isinstance(exc, aiohttp.ClientConnectorError):
-        return _not_connected(where, exc)
-    if isinstance(exc, TimeoutError):
-        return failed(
-            Category.TIMEOUT,
-            "http_timeout",
-            f"{where} gave no full answer within {request.timeout_seconds:g} s.",
-            f"The service may have acted. {_AGAIN}",
-            retryable=True,
-        )
-    if isinstance(exc, aiohttp.InvalidURL | UnicodeError):
-        return RequestInvalid("The URL's host is neither a name nor an address in its usual form.", "/url").failed()
-    if isinstance(exc, aiohttp.ClientResponseError) or isinstance(exc.__cause__, ContentEncodingError):
-        return failed(
-            Category.EXTERNAL,
-            "response_invalid",
-            f"{where} answered with something that is not valid HTTP.",
-            "Have the service looked at.",
-            retryable=False,
-        )
-    if isinstance(exc, _LOST):
-        return _connect_failed(f"{where}: the connection was lost before the whole answer came.")
-    return failed(
-        Category.EXECUTION,
-        "executor_failed",
-        f"The call failed inside Stepwell ({type(exc).__name__}).",
-        "Look in the worker's log for this process; if it persists, report it.",
-        retryable=True,
-        details={"type": type(exc).__name__},
-    )
-
-
-def _not_connected(where: str, exc: aiohttp.ClientConnectorError) -> Failed:
-    if isinstance(exc.os_error, AddressForbidden):
-        return failed(
-            Category.VALIDATION,
-            "address_forbidden",
-            f"{where} was not called: its address {exc.os_error.address} is not public.",
-            ADVICE,
-            retryable=False,
-        )
-    if isinstance(exc, aiohttp.ClientConnectorCertificateError):
-        return failed(
-            Category.EXTERNAL,
-            "tls_invalid",
-            f"{where} was not called: the service's certificate is not trusted.",
-            "Have the service's certificate renewed, or give the workers the authority that signed it.",
-            retryable=False,
-        )
-    if isinstance(exc.os_error, NameUnresolved):
-        return _connect_failed(f"{where}: the host's name could not be resolved in time.")
-    if isinstance(exc, aiohttp.ClientConnectorDNSError):
-        return _connect_failed(f"{where}: the host's name could not be resolved.")
-    if isinstance(exc, aiohttp.ClientConnectorSSLError):
-        return _connect_failed(f"{where}: no TLS connection could be made.")
-    return _connect_failed(f"{where}: no connection could be made.")
-
-
-def _connect_failed(message: str) -> Failed:
-    advice = f"Check that the service runs and can be reached from the workers. {_AGAIN}"
-    return failed(Category.EXTERNAL, "connect_failed", message, advice, retryable=True)
+    def _proxy_for(self, hop: Hop) -> Proxy | None:
+        if self._proxy is None or not self._proxy.carries(hop.url.raw_host or ""):
+            return None
+        return self._proxy
 
 
 async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
@@ -203,6 +183,10 @@ async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> a
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
         raise ConnectionLost from exc
+
+
+def _body(content: bytes | None) -> bytes | AsyncIterator[bytes] | None:
+    return _pieces(content) if content is not None and len(content) > PIECE_BYTES else content
 
 
 async def _pieces(content: bytes) -> AsyncIterator[bytes]:

@@ -19,9 +19,11 @@ import msgspec
 from aiohttp.helpers import parse_mimetype
 
 from engine.core.commands import Completed, Failed
+from engine.core.headers import is_json
 from engine.core.model import Category, Failure
 from engine.core.values import Inadmissible, admit
-from engine.executors.http_request import HttpRequest, is_json
+from engine.executors.failures import failed
+from engine.executors.http_request import HttpRequest
 
 EXCERPT_BYTES = 2048
 HEADER_BYTES = 256 << 10  # room for the headers in an output, beside its body
@@ -46,7 +48,7 @@ _ADVICE = {
     "conflict": "The service holds a state that contradicts this call; see the excerpt of its answer.",
     "rate_limited": "The service asks for fewer calls; it will be tried again after the time it named.",
     "rejected": "The service does not accept this request; see the excerpt of its answer.",
-    "redirect": "Redirects are not followed: call the address in 'location', or expect this status.",
+    "redirect": "Call the address in 'location', allow redirects with max_redirects, or expect this status.",
     "unexpected_status": "List this status in expect_status if it is a success for this step.",
 }
 _SERVICE_ADVICE = "The fault is at the service; it will be tried again as the retry policy says."
@@ -58,19 +60,24 @@ _CHARSET = re.compile(
 
 
 class Answer(NamedTuple):
-    """A response read to its end, or to its limit: then `whole` is false."""
+    """A response read to its end, or to its limit: then `whole` is false. `where`: to which request."""
 
+    where: str
     status: int
     headers: list[tuple[str, str]]
     content: bytes
     whole: bool
+
+    def locations(self) -> list[str]:
+        """Return the values of its Location headers."""
+        return [value for name, value in self.headers if name.lower() == "location"]
 
 
 def outcome_of(request: HttpRequest, answer: Answer) -> Completed | Failed:
     """Return the outcome of an attempt that was answered."""
     answer = _without_secrets(request, answer)
     if not request.expects(answer.status):
-        return _refused(request, answer)
+        return _refused(answer)
     if not answer.whole:
         return _too_large(request, answer)
     headers = _joined(answer.headers)
@@ -121,13 +128,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return min(max((until - begin).total_seconds(), 0.0), RETRY_AFTER_SECONDS)
 
 
-def failed(category: Category, code: str, message: str, advice: str, *, retryable: bool, details: Any = None) -> Failed:
-    """Return a failed outcome."""
-    error = Failure(category=category, code=code, message=message, details=details, advice=advice)
-    return Failed(error, retryable=retryable)
-
-
-def _refused(request: HttpRequest, answer: Answer) -> Failed:
+def _refused(answer: Answer) -> Failed:
     """Return the failure for a status that is no success."""
     status, headers = answer.status, _joined(answer.headers)
     retryable = status in _RETRYABLE or status >= 500
@@ -138,7 +139,7 @@ def _refused(request: HttpRequest, answer: Answer) -> Failed:
     error = Failure(
         category=Category.EXTERNAL,
         code=code,
-        message=f"{request.method} {request.label()} answered {status}{_phrase(status)}.",
+        message=f"{answer.where} answered {status}{_phrase(status)}.",
         details=details,
         advice=_ADVICE.get(code, _SERVICE_ADVICE),
     )

@@ -6,17 +6,17 @@ The config comes with its references already resolved, so every value is hostile
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from yarl import URL
 
-from engine.core.commands import Failed
-from engine.core.model import Category, Failure
+from engine.core.document import MAX_REDIRECTS
+from engine.core.headers import RESERVED, SECRET
+from engine.executors.bodies import DEFAULT_TYPES, body_type_of, check_types, escape, pairs, written
 from engine.executors.redaction import Redactor
+from engine.executors.refusals import RequestInvalid, scalar, utf8
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 DEFAULT_TIMEOUT_SECONDS = 30.0
@@ -25,12 +25,6 @@ DEFAULT_RESPONSE_BYTES = 1 << 20  # design section 5, limits
 MAX_RESPONSE_BYTES = 10 << 20
 MAX_REQUEST_BYTES = 16 << 20
 
-# Set by the client itself or meaningful for one connection only: given by hand they allow request smuggling.
-RESERVED_HEADERS = frozenset(
-    {"connection", "content-length", "expect", "idempotency-key", "keep-alive", "proxy-authorization"}
-    | {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-)
-SECRET_HEADERS = frozenset({"authorization", "cookie", "x-api-key"})
 SECRET_LENGTH = 6  # shorter ones cannot be told from ordinary text
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -38,30 +32,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
-class RequestInvalid(ValueError):
-    """The resolved config is no request that can be sent. `pointer` names the place within the config."""
-
-    def __init__(self, message: str, pointer: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.pointer = pointer
-
-    def failed(self) -> Failed:
-        """Return this as the outcome of the attempt: trying again cannot help."""
-        error = Failure(
-            category=Category.VALIDATION,
-            code="request_invalid",
-            message=self.message,
-            details={"pointer": self.pointer},
-            advice="Correct the step's config, or the value that its reference brings.",
-        )
-        return Failed(error, retryable=False)
-
-
 class HttpRequest(Struct, frozen=True, kw_only=True):
     """One call. `query` in order, repeated names allowed; `expect_status` None means any 2xx.
 
-    `redact` holds secret values that must not come back in outputs, headers and failures.
+    `redact` holds secret values that must not come back in outputs, headers and failures. `secret_headers` and
+    `secret_body` tell which parts must not follow a redirect to another origin.
     """
 
     method: str
@@ -70,10 +45,14 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     query: tuple[tuple[str, str], ...] = ()
     headers: dict[str, str] = {}
     body: Any = None
+    body_type: str | None = None
     expect_status: tuple[int, ...] | None = None
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     max_response_bytes: int = DEFAULT_RESPONSE_BYTES
+    max_redirects: int = 0
     redact: tuple[str, ...] = ()
+    secret_headers: tuple[str, ...] = ()
+    secret_body: bool = False
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.redactor().text(self.label())}, {self.execution_id})"
@@ -97,10 +76,14 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
             query=_query(config.get("query")),
             headers=_headers(config.get("headers")),
             body=config.get("body"),
+            body_type=config.get("body_type"),
             expect_status=_expect_status(config.get("expect_status")),
             timeout_seconds=_timeout(config.get("timeout_seconds"), timeout_seconds),
             max_response_bytes=_max_response_bytes(config.get("max_response_bytes")),
+            max_redirects=_max_redirects(config.get("max_redirects")),
             redact=redact,
+            secret_headers=tuple(config.get("secret_headers", ())),
+            secret_body=config.get("secret_body", False),
         )
         request.target()
         request.content()
@@ -123,18 +106,12 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
         return query
 
     def content(self) -> bytes | None:
-        """Return the body as sent: JSON, or a string under another Content-Type. Raises RequestInvalid."""
+        """Return the body as sent. Raises RequestInvalid."""
+        given = self._header("content-type")
+        check_types(self.body_type, given)
         if self.body is None:
             return None
-        if self._json():
-            try:
-                data = msgspec.json.encode(self.body)
-            except (TypeError, ValueError, RecursionError):
-                raise RequestInvalid("The body cannot be written as JSON.", "/body") from None
-        elif isinstance(self.body, str):
-            data = _utf8(self.body, "/body")
-        else:
-            raise RequestInvalid("With a Content-Type other than JSON the body must be a string.", "/body")
+        data = written(self.body, body_type_of(self.body_type, given))
         if len(data) > MAX_REQUEST_BYTES:
             raise RequestInvalid(f"The body is over {MAX_REQUEST_BYTES} bytes.", "/body")
         return data
@@ -143,7 +120,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
         """Return the config's headers, the content type and the key that makes repeats harmless."""
         sent = dict(self.headers)
         if self.body is not None and self._header("content-type") is None:
-            sent["Content-Type"] = "application/json"
+            sent["Content-Type"] = DEFAULT_TYPES[body_type_of(self.body_type, None)]
         sent["Idempotency-Key"] = self.execution_id
         return sent
 
@@ -157,7 +134,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
         """Return what must not be shown, longest first, so that no part of one is left standing."""
         found = set(self.redact)
         for name, value in self.headers.items():
-            if name.lower() in SECRET_HEADERS:
+            if name.lower() in SECRET:
                 found.update((value, value.rpartition(" ")[2]))
         return tuple(sorted((s for s in found if len(s) >= SECRET_LENGTH), key=len, reverse=True))
 
@@ -175,15 +152,6 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     def _header(self, name: str) -> str | None:
         return next((value for key, value in self.headers.items() if key.lower() == name), None)
 
-    def _json(self) -> bool:
-        kind = (self._header("content-type") or "application/json").partition(";")[0].strip().lower()
-        return is_json(kind)
-
-
-def is_json(content_type: str) -> bool:
-    """Tell whether a media type, without parameters and in lower case, holds JSON."""
-    return content_type == "application/json" or content_type.endswith("+json")
-
 
 def _method(value: Any) -> str:
     method = value.upper() if isinstance(value, str) else ""
@@ -195,41 +163,12 @@ def _method(value: Any) -> str:
 def _text(value: Any, pointer: str) -> str:
     if not isinstance(value, str) or not value:
         raise RequestInvalid("A string that is not empty is needed here.", pointer)
-    _utf8(value, pointer)
-    return value
-
-
-def _utf8(value: str, pointer: str) -> bytes:
-    try:
-        return value.encode()
-    except UnicodeEncodeError:
-        raise RequestInvalid("The text contains a lone surrogate.", pointer) from None
-
-
-def _scalar(value: Any, pointer: str) -> str:
-    """Return a string, number or boolean as the text that JSON has for it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-        return str(value)
-    if not isinstance(value, str):
-        raise RequestInvalid("A string, number or boolean is needed here.", pointer)
-    _utf8(value, pointer)
+    utf8(value, pointer)
     return value
 
 
 def _query(value: Any) -> tuple[tuple[str, str], ...]:
-    """Return name and value pairs. A list repeats its name; null leaves the name out."""
-    if value is None:
-        return ()
-    if not isinstance(value, dict):
-        raise RequestInvalid("The query must be an object.", "/query")
-    pairs: list[tuple[str, str]] = []
-    for name, given in value.items():
-        pointer = f"/query/{_escape(name)}"
-        many = given if isinstance(given, list) else [given]
-        pairs += [(_scalar(name, pointer), _scalar(one, pointer)) for one in many if one is not None]
-    return tuple(pairs)
+    return () if value is None else pairs(value, "/query", "query")
 
 
 def _headers(value: Any) -> dict[str, str]:
@@ -243,10 +182,10 @@ def _headers(value: Any) -> dict[str, str]:
 def _header(name: Any, value: Any) -> tuple[str, str]:
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         raise RequestInvalid("A header's name contains a character that is not allowed.", "/headers")
-    pointer = f"/headers/{_escape(name)}"
-    if name.lower() in RESERVED_HEADERS:
+    pointer = f"/headers/{escape(name)}"
+    if name.lower() in RESERVED:
         raise RequestInvalid(f"The header {name} is set by Stepwell itself or not allowed.", pointer)
-    text = _scalar(value, pointer)
+    text = scalar(value, pointer)
     if _CONTROL.search(text):
         raise RequestInvalid(f"The value of header {name} contains a control character.", pointer)
     return name, text
@@ -280,6 +219,9 @@ def _max_response_bytes(value: Any) -> int:
     return value
 
 
-def _escape(name: Any) -> str:
-    """Return one reference token of a JSON pointer."""
-    return str(name).replace("~", "~0").replace("/", "~1")
+def _max_redirects(value: Any) -> int:
+    if value is None:
+        return 0
+    if type(value) is not int or not 0 <= value <= MAX_REDIRECTS:
+        raise RequestInvalid(f"max_redirects must be 0 to {MAX_REDIRECTS}.", "/max_redirects")
+    return value

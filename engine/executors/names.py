@@ -11,6 +11,7 @@ Must not judge addresses (`network` does, per connection) or keep answers: aioht
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 RESOLVE_SECONDS = 5.0  # a resolver's own first try, resolv.conf(5): most names that need longer never come
 THREADS = 64  # each mostly asleep; so many names may be dead at once before a call for another one suffers
+
+HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")  # as a URL has it: lower case, punycode
 
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 

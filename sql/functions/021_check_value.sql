@@ -55,5 +55,33 @@ begin
   end if;
 end
 $$;
+
+-- Refuse labels that are no object of at most 16 short texts, or whose names could not stand in a filter.
+create or replace function stepwell.check_labels(labels jsonb) returns void
+  language plpgsql immutable
+as $$
+declare
+  label record;
+begin
+  if labels is null then
+    return;
+  end if;
+  if jsonb_typeof(labels) <> 'object' or (select count(*) from jsonb_object_keys(labels)) > 16 then
+    raise exception 'labels must be an object of at most 16 texts' using errcode = 'SW400', detail = '/labels',
+      hint = 'Pass them like {"region": "eu"}.';
+  end if;
+  for label in select key, value from jsonb_each(labels) loop
+    if label.key !~ '^[A-Za-z0-9_.-]{1,63}$' then
+      raise exception 'the name of a label has 1 to 63 letters, digits and _ . - only; % has not', left(label.key, 100)
+        using errcode = 'SW400', detail = '/labels', hint = 'Rename it.';
+    end if;
+    if jsonb_typeof(label.value) <> 'string' or (label.value #>> '{}') !~ '^[^\x01-\x1f\x7f-\x9f]{1,200}$' then
+      raise exception 'the label % must be a text of 1 to 200 characters, none of them a control character', label.key
+        using errcode = 'SW400', detail = '/labels/' || label.key, hint = 'Shorten or fill it.';
+    end if;
+  end loop;
+end
+$$;
+revoke all on function stepwell.check_labels(jsonb) from public;
 revoke all on function stepwell.check_value(jsonb, text), stepwell.check_text(text, integer, text),
   stepwell.check_number(integer, integer, integer, text), stepwell.check_who(text, text) from public;

@@ -1,3 +1,8 @@
+-- The signatures of release 0.1: dropped in the transaction that makes the new ones, so that no call ever finds none.
+drop function if exists stepwell.start_process(text, jsonb, text, integer, integer, text, text);
+drop function if exists stepwell.start_processes(text, jsonb, integer, integer, text, text);
+drop function if exists stepwell.start_all(text, jsonb[], text, integer, integer, text, text, text);
+
 -- Start one process in the caller's transaction: process (CREATED), history row 1, one job, together or not at all.
 -- Locks: the definition's advisory lock, shared (deleting takes it exclusively); rows of the new id only.
 -- `definition`: name or wf_… id. Returns the process's public id.
@@ -8,7 +13,10 @@ create or replace function stepwell.start_process(
   version      integer default null,
   priority     integer default 0,
   by           text    default null,
-  reason       text    default null
+  reason       text    default null,
+  labels       jsonb   default null,
+  trigger      jsonb   default null,
+  traceparent  text    default null
 ) returns text
   language plpgsql security definer
   set search_path = stepwell, pg_temp
@@ -20,7 +28,8 @@ begin
   if business_key is not null then
     perform check_text(business_key, 200, '/business_key');
   end if;
-  ids := start_all(definition, array[input], business_key, version, priority, by, reason, '/input');
+  ids := start_all(definition, array[input], business_key, version, priority, by, reason, '/input', labels, trigger,
+                   traceparent);
   return ids[1];
 end
 $$;
@@ -32,7 +41,9 @@ create or replace function stepwell.start_processes(
   version    integer default null,
   priority   integer default 0,
   by         text    default null,
-  reason     text    default null
+  reason     text    default null,
+  labels     jsonb   default null,
+  traceparent text   default null
 ) returns text[]
   language plpgsql security definer
   set search_path = stepwell, pg_temp
@@ -44,7 +55,7 @@ begin
       hint = 'Split the list.';
   end if;
   return start_all(definition, array(select value from jsonb_array_elements(inputs)), null, version, priority, by, reason,
-                   '/inputs');
+                   '/inputs', labels, null, traceparent);
 end
 $$;
 
@@ -115,9 +126,27 @@ exception
 end
 $$;
 
+-- What set a process off ({"type": "manual"}), and the W3C trace context of whoever did.
+create or replace function stepwell.check_origin(trigger jsonb, traceparent text) returns void
+  language plpgsql immutable
+as $$
+begin
+  if trigger is not null and (jsonb_typeof(trigger) <> 'object' or octet_length(trigger::text) > 2000
+      or coalesce(trigger ->> 'type', '') not in ('event', 'scheduled', 'manual', 'api', 'webhook')) then
+    raise exception 'trigger must be an object with a type: event, scheduled, manual, api or webhook'
+      using errcode = 'SW400', detail = '/trigger', hint = 'Leave the argument out.';
+  end if;
+  if traceparent is not null and traceparent !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' then
+    raise exception 'traceparent is no W3C trace context' using errcode = 'SW400', detail = '/traceparent',
+      hint = 'Leave the argument out.';
+  end if;
+end
+$$;
+
 -- Set-based body of both: one insert per table.
 create or replace function stepwell.start_all(
-  definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text
+  definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text,
+  labels jsonb, trigger jsonb, traceparent text
 ) returns text[]
   language plpgsql security definer
   set search_path = stepwell, pg_temp
@@ -133,7 +162,11 @@ begin
   perform check_number(start_all.priority, -100, 100, '/priority');
   -- Serialises with deletion of the definition only; row locks would cost 15 % and make multixacts.
   perform pg_advisory_xact_lock_shared(wanted.id);
-  wanted := own_definition(definition);
+  if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    -- What this transaction sees may be older than the lock: this fails (40001) where the definition was changed since.
+    perform from definition d where d.id = wanted.id for share;
+  end if;
+  wanted := definition_by_id(wanted.id); -- not by its name: that may be another definition's by now
   if not wanted.enabled then
     raise exception 'the definition % is disabled', wanted.name using errcode = 'SW411', detail = '/definition',
       hint = 'Enable the definition first.';
@@ -143,20 +176,23 @@ begin
       detail = '/version', hint = 'Leave version out to use the latest.';
   end if;
   perform check_who(by, reason);
+  perform check_labels(labels);
+  perform check_origin(trigger, traceparent);
   for place in 1 .. cardinality(inputs) loop
     perform check_value(coalesce(inputs[place], 'null'),
                         pointer || case when pointer = '/inputs' then '/' || place - 1 else '' end);
   end loop;
-  select feed_epoch into epoch from installation;
+  epoch := feed_epoch();
   ids := array(select new_id() from generate_series(1, cardinality(inputs)));
 
   if start_all.business_key is not null then
     perform take_business_key(mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1]);
   end if;
 
-  insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at)
+  insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at,
+                       labels)
   select id, mine.tenant_id, mine.environment_id, wanted.id, which, start_all.priority, 'CREATED',
-         start_all.business_key, moment
+         start_all.business_key, moment, start_all.labels
   from unnest(ids) as id;
 
   insert into payload (process_id, n, tenant_id, environment_id, body)
@@ -170,10 +206,17 @@ begin
            'definition_id', wanted.id, 'version', which,
            'priority', nullif(start_all.priority, 0),
            'business_key', start_all.business_key,
-           'by', signed(start_all.by), 'reason', start_all.reason))
+           'by', signed(start_all.by), 'reason', start_all.reason, 'labels', start_all.labels,
+           'trigger', start_all.trigger, 'traceparent', start_all.traceparent))
          || case when octet_length(t.input::text) > 8192 then '{"input_ref": 0}'::jsonb
                  else jsonb_build_object('input', coalesce(t.input, 'null')) end
   from unnest(ids, inputs) as t(id, input);
+
+  if start_all.labels is not null then
+    insert into process_label (tenant_id, environment_id, name, value, process_id)
+    select mine.tenant_id, mine.environment_id, l.key, l.value, t.id
+    from unnest(ids) as t(id), jsonb_each_text(start_all.labels) as l;
+  end if;
 
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
   select start_all.priority, 0, id, id, mine.tenant_id, mine.environment_id
@@ -184,12 +227,13 @@ end
 $$;
 
 revoke all on function
-  stepwell.start_process(text, jsonb, text, integer, integer, text, text),
-  stepwell.start_processes(text, jsonb, integer, integer, text, text),
-  stepwell.start_all(text, jsonb[], text, integer, integer, text, text, text),
+  stepwell.start_process(text, jsonb, text, integer, integer, text, text, jsonb, jsonb, text),
+  stepwell.start_processes(text, jsonb, integer, integer, text, text, jsonb, text),
+  stepwell.start_all(text, jsonb[], text, integer, integer, text, text, text, jsonb, jsonb, text),
+  stepwell.check_origin(jsonb, text),
   stepwell.take_business_key(integer, integer, bigint, text, bigint),
   stepwell.own_definition(text) from public;
 grant execute on function
-  stepwell.start_process(text, jsonb, text, integer, integer, text, text),
-  stepwell.start_processes(text, jsonb, integer, integer, text, text)
+  stepwell.start_process(text, jsonb, text, integer, integer, text, text, jsonb, jsonb, text),
+  stepwell.start_processes(text, jsonb, integer, integer, text, text, jsonb, text)
   to stepwell_api, stepwell_caller;

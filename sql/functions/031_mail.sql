@@ -97,11 +97,107 @@ begin
 end
 $$;
 
+-- Put a task into the hands of `to`; null: back to its group. `claim`: only if nobody else has it; `to` is `by` then, unless
+-- another form of the same name is given.
+create or replace function stepwell.assign_task(task text, by text, "to" text default null, reason text default null,
+                                                claim boolean default false)
+  returns bigint language plpgsql security definer
+  set search_path = stepwell, pg_temp
+as $$
+declare
+  named record := own_task(task);
+begin
+  perform check_who(coalesce(by, ''), reason);
+  if "to" is not null then
+    perform check_text("to", 200, '/to');
+  end if;
+  return post_mail(named.target, jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'assign_task', 'path', named.path, 'run', named.run, 'by', signed(by), 'reason', reason,
+    'to', case when claim then coalesce("to", by) else "to" end, 'claim', claim)));
+end
+$$;
+
+-- An operator ends a waiting activity, named by its path (for a plain step its id) or its execution id (exe_…), with an
+-- output of his own.
+create or replace function stepwell.resume_activity(process text, activity text, output jsonb default '{}', by text default null,
+                                                    reason text default null)
+  returns bigint language plpgsql security definer
+  set search_path = stepwell, pg_temp
+as $$
+declare
+  target process := own_process(process);
+  named  record := parse_execution_id('exe', activity);
+begin
+  perform check_who(by, reason);
+  perform check_text(activity, 800, '/activity');
+  perform check_value(coalesce(output, 'null'), '/output');
+  if named.process_id is not null and named.process_id <> target.id then
+    raise exception 'the execution % is of another process', left(activity, 100) using errcode = 'SW404',
+      detail = '/activity', hint = 'Read the process: each of its activities has its id.';
+  end if;
+  return post_mail(target, jsonb_strip_nulls(jsonb_build_object(
+    'kind', 'resume', 'path', coalesce(named.path, activity), 'run', named.run, 'by', signed(by), 'reason', reason))
+    || jsonb_build_object('output', output));
+end
+$$;
+
+-- Retry up to 1,000 failed processes: each that can be is sent the order, for each other one it is said why not.
+create or replace function stepwell.retry_processes(processes text[], by text default null, reason text default null)
+  returns table (process text, command bigint, code text, detail text)
+  language plpgsql security definer
+  set search_path = stepwell, pg_temp
+  set lock_timeout = '2s'
+as $$
+#variable_conflict use_column
+declare
+  mine   record := scope();
+  target process;
+begin
+  perform check_who(by, reason);
+  perform check_number(cardinality(processes), 1, 1000, '/ids');
+  for process in select distinct wanted from unnest(processes) as wanted order by wanted loop
+    command := null;
+    code := null;
+    detail := null;
+    select p.* into target
+    from process p
+    where p.id = private_id('prc', process)
+      and p.tenant_id = mine.tenant_id
+      and p.environment_id = mine.environment_id;
+    if not found then
+      code := 'not_found';
+      detail := 'no such process in this tenant and environment';
+    elsif target.status <> 'FAILED' then
+      code := 'not_failed';
+      detail := 'only a failed process is retried; this one is ' || target.status;
+    elsif target.business_key is null then
+      command := retry_process(process, by, reason);
+    else
+      begin
+        command := retry_process(process, by, reason);
+      exception
+        when sqlstate 'SW410' then
+          code := 'business_key_taken';
+          detail := sqlerrm;
+        when sqlstate 'SW409' then
+          code := 'conflict';
+          detail := sqlerrm;
+      end;
+    end if;
+    return next;
+  end loop;
+end
+$$;
+
 revoke all on function
   stepwell.post_mail(stepwell.process, jsonb), stepwell.own_task(text),
   stepwell.cancel_process(text, text, text), stepwell.retry_process(text, text, text),
-  stepwell.complete_task(text, text, jsonb, text), stepwell.reject_task(text, text, text) from public;
+  stepwell.complete_task(text, text, jsonb, text), stepwell.reject_task(text, text, text),
+  stepwell.assign_task(text, text, text, text, boolean), stepwell.resume_activity(text, text, jsonb, text, text),
+  stepwell.retry_processes(text[], text, text) from public;
 grant execute on function
   stepwell.cancel_process(text, text, text), stepwell.retry_process(text, text, text),
-  stepwell.complete_task(text, text, jsonb, text), stepwell.reject_task(text, text, text)
+  stepwell.complete_task(text, text, jsonb, text), stepwell.reject_task(text, text, text),
+  stepwell.assign_task(text, text, text, text, boolean), stepwell.resume_activity(text, text, jsonb, text, text),
+  stepwell.retry_processes(text[], text, text)
   to stepwell_api, stepwell_caller;

@@ -4,7 +4,8 @@
 --        mail: [{process_id, id}], payloads: [{process_id, n, body}],
 --        waits: [{process_id, name, correlation, path}], unwaits: [same],
 --        tasks: [{process_id, path, run, definition_id, title, assignee, group, form, due_at, created_at}], untasks: [{process_id, path}],
---        processes: [{process_id, status, started_at, ended_at}], snapshots: [{process_id, seq, state}],
+--        assignments: [{process_id, path, assignee}],
+--        processes: [{process_id, status, started_at, ended_at, error_code, failed_step}], snapshots: [{process_id, seq, state}],
 --        undeliveries: [{process_id, signal_id, command}], ended: [{process_id, definition_id, business_key}], parks: [{process_id, bell, due_at}], give_backs: [{process_id}]}; every key may be absent.
 --
 -- Fence: the own worker row, locked `for key share`; gone → SW001. Every row is joined to a lease of this worker with the
@@ -26,16 +27,13 @@ declare
   written integer;
   parked  jsonb := '[]';
 begin
-  select i.feed_epoch into epoch
-  from stepwell.worker w, stepwell.installation i
-  where w.id = me
-    and i.one
-  for key share of w;
+  perform from stepwell.worker where id = me for key share;
   if not found then
     raise exception 'worker % is gone', me using errcode = 'SW001';
   end if;
 
   if doc ? 'events' then
+    epoch := stepwell.feed_epoch();
     insert into stepwell.history (process_id, seq, tenant_id, environment_id, attempt, v, feed_epoch, at, type, path, data)
     select e.process_id, e.seq, e.tenant_id, e.environment_id, e.attempt, e.v, epoch, e.at, e.type, e.path, e.data
     from jsonb_to_recordset(doc -> 'events') as e(
@@ -146,13 +144,27 @@ begin
     perform stepwell.all_written(doc, 'tasks', written);
   end if;
 
+  if doc ? 'assignments' then
+    update stepwell.task t
+    set assignee = a.assignee
+    from jsonb_to_recordset(doc -> 'assignments') as a(process_id bigint, path text, assignee text), stepwell.lease l
+    where (t.process_id, t.path) = (a.process_id, a.path)
+      and l.process_id = a.process_id
+      and l.worker_id = me;
+    get diagnostics written = row_count;
+    perform stepwell.all_written(doc, 'assignments', written);
+  end if;
+
   if doc ? 'processes' then
     update stepwell.process p
     set status = c.status,
         started_at = c.started_at,
-        ended_at = c.ended_at
+        ended_at = c.ended_at,
+        error_code = c.error_code,
+        failed_step = c.failed_step
     from jsonb_to_recordset(doc -> 'processes') as c(
-      process_id bigint, status text, started_at timestamptz, ended_at timestamptz), stepwell.lease l
+      process_id bigint, status text, started_at timestamptz, ended_at timestamptz, error_code text, failed_step text),
+      stepwell.lease l
     where p.id = c.process_id
       and l.process_id = c.process_id
       and l.worker_id = me

@@ -21,7 +21,7 @@ begin
   if not found then
     return 0;
   end if;
-  foreach parent in array array['process', 'history', 'payload'] loop
+  foreach parent in array array['process', 'history', 'payload', 'process_label'] loop
     key := case parent when 'process' then 'id' else 'process_id' end;
     for step in 0 .. ahead loop
       month := date_trunc('month', clock_timestamp()) + make_interval(months => step);

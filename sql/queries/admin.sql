@@ -94,6 +94,14 @@ noted as (
 select id, tenant_id, name, created_at
 from made
 
+-- :name admin.environments
+-- Index: none; both tables are small. Rows: the environments of the tenant, or of all.
+select t.name as tenant, e.name as environment, e.created_at
+from stepwell.environment e
+join stepwell.tenant t on t.id = e.tenant_id
+where %(tenant)s::text is null or t.name = %(tenant)s
+order by t.name, e.name
+
 -- :name admin.scope
 -- Index: tenant_name_key, environment_tenant_id_name_key. Rows: 0 or 1; environment_id is null where there is none such.
 select t.id as tenant_id, e.id as environment_id
@@ -112,11 +120,60 @@ with made as (
 noted as (
   insert into stepwell.audit (id, tenant_id, environment_id, at, actor, action, subject, data)
   select stepwell.new_id(), coalesce(tenant_id, 0), environment_id, stepwell.now(), session_user, 'login.created', role_name,
-         jsonb_build_object('kind', kind)
+         jsonb_build_object('kind', kind) || case when %(existing)s then '{"existing": true}'::jsonb else '{}'::jsonb end
   from made
 )
 select role_name
 from made
+
+-- :name admin.made_logins
+-- The logins of a tenant, of an environment where one is given, or of this name; and whether each role was made here, not
+-- registered as it was (the newest note of it says so). Rows: the logins asked for; the audit trail is read through.
+select l.role_name,
+       l.kind,
+       not coalesce((
+         select (a.data ->> 'existing')::boolean
+         from stepwell.audit a
+         where a.action = 'login.created'
+           and a.subject = l.role_name
+         order by a.id desc
+         limit 1
+       ), false) as made_here
+from stepwell.login l
+where (%(name)s::text is null or l.role_name = %(name)s)
+  and (%(tenant_id)s::integer is null or l.tenant_id = %(tenant_id)s)
+  and (%(environment_id)s::integer is null or l.environment_id = %(environment_id)s)
+order by l.role_name
+
+-- :name admin.remove_login
+-- Index: login_pkey. Rows: 0 or 1.
+with gone as (
+  delete from stepwell.login
+  where role_name = %(name)s
+  returning role_name, kind, tenant_id, environment_id
+),
+noted as (
+  insert into stepwell.audit (id, tenant_id, environment_id, at, actor, action, subject, reason, data)
+  select stepwell.new_id(), coalesce(tenant_id, 0), environment_id, stepwell.now(), session_user, 'login.revoked', role_name,
+         %(reason)s::text, jsonb_build_object('kind', kind)
+  from gone
+)
+select role_name
+from gone
+
+-- :name admin.revoke_text
+-- Rows: 1.
+select 'revoke ' || quote_ident(%(group)s) || ' from ' || quote_ident(%(name)s)
+
+-- :name admin.drop_login_text
+-- Rows: 1.
+select 'drop role ' || quote_ident(%(name)s)
+
+-- :name admin.end_sessions
+-- Ends the sessions of a login; those of a role one is not member of cannot be ended. Rows: its sessions.
+select pg_terminate_backend(pid)
+from pg_stat_activity
+where usename = %(name)s
 
 -- :name admin.login
 -- Index: login_pkey. Rows: 0 or 1.
@@ -146,6 +203,53 @@ noted as (
 )
 select stepwell.public_id('key', id)
 from made
+
+-- :name admin.keys
+-- Without what is revoked, unless that is asked for. Rows: all keys of the tenant and environment, or of all.
+select stepwell.public_id('key', k.id), k.name, t.name as tenant, e.name as environment, k.scopes, k.created_at, k.revoked_at
+from stepwell.api_key k
+join stepwell.tenant t on t.id = k.tenant_id
+join stepwell.environment e on e.id = k.environment_id
+where (%(tenant)s::text is null or t.name = %(tenant)s)
+  and (%(environment)s::text is null or e.name = %(environment)s)
+  and (%(revoked)s or k.revoked_at is null)
+order by t.name, e.name, k.id
+
+-- :name admin.revoke_keys
+-- Revokes one key, or all of a tenant, or of one environment of it, that are in force. Rows: those keys, with an audit row
+-- each. Index: api_key_pkey, or none: the table is small.
+with gone as (
+  update stepwell.api_key
+  set revoked_at = stepwell.now()
+  where revoked_at is null
+    and (%(id)s::bigint is null or id = %(id)s)
+    and (%(tenant_id)s::integer is null or tenant_id = %(tenant_id)s)
+    and (%(environment_id)s::integer is null or environment_id = %(environment_id)s)
+  returning id, tenant_id, environment_id, name
+),
+noted as (
+  insert into stepwell.audit (id, tenant_id, environment_id, at, actor, action, subject, reason, data)
+  select stepwell.new_id(), tenant_id, environment_id, stepwell.now(), session_user, 'key.revoked',
+         stepwell.public_id('key', id), %(reason)s::text, jsonb_build_object('name', name)
+  from gone
+)
+select stepwell.public_id('key', id), name
+from gone
+order by id
+
+-- :name admin.note
+-- Rows: 1 audit row.
+insert into stepwell.audit (id, tenant_id, environment_id, at, actor, action, subject, reason)
+values (stepwell.new_id(), %(tenant_id)s, %(environment_id)s::integer, stepwell.now(), session_user, %(action)s, %(subject)s,
+        %(reason)s::text)
+
+-- :name admin.key
+-- Index: api_key_pkey. Rows: 0 or 1.
+select k.name, t.name as tenant, e.name as environment, k.revoked_at
+from stepwell.api_key k
+join stepwell.tenant t on t.id = k.tenant_id
+join stepwell.environment e on e.id = k.environment_id
+where k.id = %(id)s
 
 -- :name admin.known_key
 -- Whether this key is in force, and for whom. Index: api_key_hash_key. Rows: 0 or 1.

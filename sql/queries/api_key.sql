@@ -4,7 +4,7 @@
 -- Opens a request's transaction: all rows it sees and writes belong to this tenant and environment. The settings end
 -- with the transaction, so a pooled connection carries nothing over to the next request. Parameters are bound by the
 -- client: several statements in one message.
-begin;
+begin isolation level read committed;
 set local stepwell.tenant_id = %(tenant_id)s;
 set local stepwell.environment_id = %(environment_id)s;
 set local lock_timeout = '2s';
@@ -18,7 +18,7 @@ from stepwell.authenticate(%(hash)s)
 
 -- :name api.schema
 -- Whether this login can work on this schema. Index: none (one row). Rows: 1.
-select feed_epoch
+select one
 from stepwell.installation
 
 -- :name idempotency.claim

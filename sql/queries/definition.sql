@@ -1,9 +1,22 @@
--- Reads of definitions by the API. Role: stepwell_api, under row-level security: only rows of the request's tenant and
+-- Statements of the API about definitions. Role: stepwell_api, under row-level security: only rows of the request's tenant and
 -- environment are visible, whatever the statement says; the equality on both is for the index.
 
 -- :name definition.publish
 -- Index: definition_by_name. Rows: 1 definition, 1 version, 1 audit row.
 select stepwell.publish_definition(%(document)s::jsonb, %(by)s)
+
+-- :name definition.publish_version
+-- Index: definition pk. Rows: 1 definition, 1 version, 1 audit row.
+select stepwell.publish_version(%(id)s, %(document)s::jsonb, %(by)s)
+
+-- :name definition.enable
+-- Index: definition pk. Rows: 1 definition and 1 audit row, or none where it is so already.
+select stepwell.enable_definition(%(id)s, %(enabled)s, %(by)s, %(reason)s)
+
+-- :name definition.delete
+-- Index: definition pk, process_by_status or process_by_definition. Rows: 1 definition, 1 audit row; with force a mail and a
+-- job for each process that has not ended. Locks: the definition's advisory lock.
+select stepwell.delete_definition(%(id)s, %(force)s, %(by)s, %(reason)s)
 
 -- :name definition.get
 -- One definition with one of its versions (the latest where none is named). Index: definition pk, definition_version pk.
@@ -24,7 +37,7 @@ where d.id = %(id)s
 
 -- :name definition.list
 -- Newest first. Index: definition_in_order, or definition_by_name where a name is given; definition_version pk.
--- Rows: limit + 1.
+-- Rows: offset + limit + 1.
 select d.id,
        d.name,
        d.latest_version,
@@ -42,6 +55,7 @@ where d.tenant_id = %(tenant_id)s
   and (%(enabled)s::boolean is null or d.enabled = %(enabled)s)
 order by d.id desc
 limit %(limit)s
+offset %(offset)s
 
 -- :name definition.by_name
 -- The definition a caller means by a name. Index: definition_by_name. Rows: 1.
@@ -62,10 +76,8 @@ where id = %(id)s
   and deleted_at is null
 
 -- :name definition.document
--- A published version, which never changes: callers may keep it. Index: definition_version pk, definition pk. Rows: 1.
-select d.name,
-       v.document::text
+-- A published version, which never changes: callers may keep it. Index: definition_version pk. Rows: 1.
+select v.document::text
 from stepwell.definition_version v
-join stepwell.definition d on d.id = v.definition_id
 where v.definition_id = %(id)s
   and v.version = %(version)s

@@ -87,3 +87,16 @@ where quarantined_at is not null
 -- :name doctor.partitions
 -- Catalogue. Whether history has a partition for next month. Rows: 1.
 select to_regclass('stepwell.history_' || to_char((now() at time zone 'UTC') + interval '1 month', 'YYYY_MM')) is not null
+
+-- :name doctor.epoch
+-- Needs the owner. The epoch of the feed, and when it was noted. Rows: 1.
+select epoch, to_char(min(at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+from stepwell.place
+group by epoch
+order by epoch desc
+limit 1
+
+-- :name doctor.ids_ahead
+-- Needs the owner. By how many seconds the newest process is ahead of the server's clock. Index: process pk. Rows: 1.
+select coalesce((max(id) >> 20) / 1000 - floor(extract(epoch from clock_timestamp()))::bigint, 0)
+from stepwell.process

@@ -40,3 +40,59 @@ on conflict (kind, name) do update
 
 -- :name migration.partitions
 select stepwell.ensure_partitions()
+
+-- :name migration.epoch
+-- After a restore, the first to notice.
+select stepwell.feed_epoch()
+
+-- :name migration.impatience
+-- Shorter than deadlock_timeout (1 s): in a circle of waits it is the migration that gives way, and never a worker's flush.
+set local lock_timeout = '500ms'
+
+-- :name migration.long_patience
+-- Of an index that is built concurrently: it waits for all transactions older than itself, and nobody waits for it.
+set lock_timeout = '10min'
+
+-- :name migration.holders
+-- Transactions with a lock on any of our tables, the oldest first as far as this login may see; a prepared one has no
+-- session. Rows: one a transaction.
+select l.virtualtransaction,
+       case
+         when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
+         else format('session %s of %s (%s)', l.pid, coalesce(a.usename, '?'), coalesce(nullif(a.application_name, ''), '?'))
+       end
+from (
+  select distinct l.virtualtransaction, l.pid
+  from pg_locks l
+  join pg_class c on c.oid = l.relation
+  where l.database = (select oid from pg_database where datname = current_database())
+    and c.relnamespace = to_regnamespace('stepwell')
+    and c.relkind in ('r', 'p')
+    and l.granted
+    and l.pid is distinct from pg_backend_pid()
+) l
+left join pg_stat_activity a on a.pid = l.pid
+order by a.xact_start
+
+-- :name migration.missing_indexes_text
+-- Partitions that lack their part of an index declared `on only` their parent: what to execute, one by one and in
+-- autocommit; null = not needed. A part left invalid is dropped first. Catalogue. Rows: none, but after such a migration.
+select part.name,
+       case when not found.indisvalid then format('drop index concurrently stepwell.%I', part.name) end,
+       case when found.indisvalid is not true then
+         regexp_replace(pg_get_indexdef(i.indexrelid), '^CREATE (UNIQUE )?INDEX .*? ON ONLY .*? USING ',
+                        format('create \1index concurrently %I on %s using ', part.name, p.oid::regclass)) end,
+       format('alter index stepwell.%I attach partition stepwell.%I', x.relname, part.name)
+from pg_index i
+join pg_class x on x.oid = i.indexrelid and x.relkind = 'I'
+join pg_class t on t.oid = i.indrelid and t.relnamespace = to_regnamespace('stepwell')
+join pg_inherits h on h.inhparent = t.oid
+join pg_class p on p.oid = h.inhrelid
+cross join lateral (select x.relname || substr(p.relname, length(t.relname) + 1) as name) as part
+left join pg_index found on found.indrelid = p.oid and found.indexrelid = to_regclass(format('stepwell.%I', part.name))
+where not exists (
+  select
+  from pg_index own
+  join pg_inherits of_index on of_index.inhrelid = own.indexrelid and of_index.inhparent = i.indexrelid
+  where own.indrelid = p.oid)
+order by p.oid, x.relname

@@ -10,7 +10,10 @@ select stepwell.start_process(
   version => %(version)s,
   priority => %(priority)s,
   by => %(by)s,
-  reason => %(reason)s)
+  reason => %(reason)s,
+  labels => %(labels)s::jsonb,
+  trigger => %(trigger)s::jsonb,
+  traceparent => %(traceparent)s)
 
 -- :name process.start_many
 -- Rows: as many of each as there are inputs, at most 10,000.
@@ -20,7 +23,9 @@ select stepwell.start_processes(
   version => %(version)s,
   priority => %(priority)s,
   by => %(by)s,
-  reason => %(reason)s)
+  reason => %(reason)s,
+  labels => %(labels)s::jsonb,
+  traceparent => %(traceparent)s)
 
 -- :name process.row
 -- The narrow row alone. Index: process pk, definition pk. Rows: 1.
@@ -33,7 +38,10 @@ select p.id,
        p.priority,
        p.created_at,
        p.started_at,
-       p.ended_at
+       p.ended_at,
+       p.labels::text,
+       p.error_code,
+       p.failed_step
 from stepwell.process p
 join stepwell.definition d on d.id = p.definition_id
 where p.id = %(id)s
@@ -51,6 +59,9 @@ select p.id,
        p.created_at,
        p.started_at,
        p.ended_at,
+       p.labels::text,
+       p.error_code,
+       p.failed_step,
        p.snapshot::text,
        (
          select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
@@ -63,7 +74,8 @@ join stepwell.definition d on d.id = p.definition_id
 where p.id = %(id)s
 
 -- :name process.list
--- Newest first. Index: process_by_status, process_by_definition or process_in_order, whichever the filters given allow:
+-- Newest first. Index: process_by_status, process_by_definition, process_by_business_key, process_by_error,
+-- process_by_failed_step, process pk or process_in_order, whichever the filters given allow:
 -- planned anew each time, with the values known, so that absent filters vanish. Ids are time-ordered: where times are
 -- asked for, low and high bound the ids (with a margin) and so prune partitions; in a database marked test the clock
 -- may be moved, and they bound nothing. Rows: limit + 1 matching ones.
@@ -76,7 +88,10 @@ select p.id,
        p.priority,
        p.created_at,
        p.started_at,
-       p.ended_at
+       p.ended_at,
+       p.labels::text,
+       p.error_code,
+       p.failed_step
 from stepwell.process p
 join stepwell.definition d on d.id = p.definition_id
 where p.tenant_id = %(tenant_id)s
@@ -89,8 +104,116 @@ where p.tenant_id = %(tenant_id)s
   and (%(business_key)s::text is null or p.business_key = %(business_key)s)
   and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
   and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
+  and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
+  and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
+  and (%(error_code)s::text is null or p.error_code = %(error_code)s)
+  and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
+  and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
 order by p.id desc
 limit %(limit)s
+
+-- :name process.list_by_label
+-- The same where a label is asked for: one label leads, by its index and in order; the others and all else narrow it down.
+-- A statement of its own, since a label as one more optional filter above would be checked row by row. Index: process_label
+-- pk, process pk, definition pk. Rows: limit + 1 matching ones.
+select p.id,
+       p.definition_id,
+       d.name,
+       p.version,
+       p.status,
+       p.business_key,
+       p.priority,
+       p.created_at,
+       p.started_at,
+       p.ended_at,
+       p.labels::text,
+       p.error_code,
+       p.failed_step
+from stepwell.process_label l
+join stepwell.process p on p.id = l.process_id
+join stepwell.definition d on d.id = p.definition_id
+where l.tenant_id = %(tenant_id)s
+  and l.environment_id = %(environment_id)s
+  and l.name = %(label_name)s
+  and l.value = %(label_value)s
+  and l.process_id < %(before)s
+  and l.process_id >= (select case when test then 0 else %(low)s end from stepwell.installation)
+  and l.process_id < (select case when test then 9223372036854775807 else %(high)s end from stepwell.installation)
+  and (%(status)s::text is null or p.status = %(status)s)
+  and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+  and (%(business_key)s::text is null or p.business_key = %(business_key)s)
+  and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
+  and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
+  and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
+  and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
+  and (%(error_code)s::text is null or p.error_code = %(error_code)s)
+  and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
+  and not exists (
+    select from unnest(%(label_names)s::text[], %(label_values)s::text[]) as wanted(name, value)
+    where not exists (
+      select from stepwell.process_label o
+      where o.tenant_id = %(tenant_id)s
+        and o.environment_id = %(environment_id)s
+        and o.name = wanted.name
+        and o.value = wanted.value
+        and o.process_id = l.process_id))
+  and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
+order by l.process_id desc
+limit %(limit)s
+
+-- :name process.executions
+-- A page of processes, newest first, each as process.get has it, in one snapshot: what is known of a process and the filter
+-- it passed cannot differ. Planned anew each time, with the values known: one of the two parts vanishes. With states wanted,
+-- each is read in its own order, so that those of two states cost no more than those of one.
+-- Index: process_by_status, process_by_definition or process_in_order for the ids; process pk, definition pk, history pk.
+-- Rows: offset + limit ids, once per state wanted; limit processes, each with at most some hundred history rows.
+select p.id,
+       p.definition_id,
+       d.name,
+       p.version,
+       p.snapshot::text,
+       (
+         select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
+         from stepwell.history h
+         where h.process_id = p.id
+           and h.seq > p.snapshot_seq
+       ) as history
+from (
+  select found.id
+  from (
+    (
+      select p.id
+      from stepwell.process p
+      where %(statuses)s::text[] is null
+        and p.tenant_id = %(tenant_id)s
+        and p.environment_id = %(environment_id)s
+        and p.id < %(before)s
+        and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+      order by p.id desc
+      limit %(offset)s + %(limit)s
+    )
+    union all
+    select in_state.id
+    from unnest(%(statuses)s::text[]) as wanted(status)
+    cross join lateral (
+      select p.id
+      from stepwell.process p
+      where p.tenant_id = %(tenant_id)s
+        and p.environment_id = %(environment_id)s
+        and p.status = wanted.status
+        and p.id < %(before)s
+        and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+      order by p.id desc
+      limit %(offset)s + %(limit)s
+    ) as in_state
+  ) as found
+  order by found.id desc
+  limit %(limit)s
+  offset %(offset)s
+) as page
+join stepwell.process p on p.id = page.id
+join stepwell.definition d on d.id = p.definition_id
+order by p.id desc
 
 -- :name process.count
 -- How many match the same filters. Index: as process.list. Rows: all that match; ends at the statement timeout.
@@ -105,6 +228,42 @@ where p.tenant_id = %(tenant_id)s
   and (%(business_key)s::text is null or p.business_key = %(business_key)s)
   and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
   and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
+  and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
+  and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
+  and (%(error_code)s::text is null or p.error_code = %(error_code)s)
+  and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
+  and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
+
+-- :name process.count_by_label
+-- How many match the same filters. Index: as process.list_by_label. Rows: all with the label.
+select count(*)
+from stepwell.process_label l
+join stepwell.process p on p.id = l.process_id
+where l.tenant_id = %(tenant_id)s
+  and l.environment_id = %(environment_id)s
+  and l.name = %(label_name)s
+  and l.value = %(label_value)s
+  and l.process_id >= (select case when test then 0 else %(low)s end from stepwell.installation)
+  and l.process_id < (select case when test then 9223372036854775807 else %(high)s end from stepwell.installation)
+  and (%(status)s::text is null or p.status = %(status)s)
+  and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+  and (%(business_key)s::text is null or p.business_key = %(business_key)s)
+  and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
+  and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
+  and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
+  and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
+  and (%(error_code)s::text is null or p.error_code = %(error_code)s)
+  and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
+  and not exists (
+    select from unnest(%(label_names)s::text[], %(label_values)s::text[]) as wanted(name, value)
+    where not exists (
+      select from stepwell.process_label o
+      where o.tenant_id = %(tenant_id)s
+        and o.environment_id = %(environment_id)s
+        and o.name = wanted.name
+        and o.value = wanted.value
+        and o.process_id = l.process_id))
+  and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
 
 -- :name process.history
 -- Index: history pk. Rows: limit + 1.
@@ -128,12 +287,12 @@ from stepwell.process
 where id = %(id)s
 
 -- :name process.payloads
--- Values over 8 KB. Index: payload pk. Rows: as many as asked.
-select n,
-       body::text
-from stepwell.payload
-where process_id = %(id)s
-  and n = any(%(numbers)s)
+-- Values over 8 KB, of one process or of several. Index: payload pk. Rows: as many as asked.
+select p.process_id,
+       p.n,
+       p.body::text
+from unnest(%(ids)s::bigint[], %(numbers)s::integer[]) as wanted(process_id, n)
+join stepwell.payload p on p.process_id = wanted.process_id and p.n = wanted.n
 
 -- :name process.last_seq
 -- Index: history pk, read from its end. Rows: 1.
@@ -164,6 +323,31 @@ select stepwell.cancel_process(process => %(process)s, by => %(by)s, reason => %
 -- :name process.retry
 -- Rows: 1 mail, 1 job.
 select stepwell.retry_process(process => %(process)s, by => %(by)s, reason => %(reason)s)
+
+-- :name process.resume
+-- Rows: 1 mail, 1 job.
+select stepwell.resume_activity(
+  process => %(process)s,
+  activity => %(activity)s,
+  output => %(output)s::jsonb,
+  by => %(by)s,
+  reason => %(reason)s)
+
+-- :name process.retry_many
+-- Index: process pk. Rows: at most 1,000 processes, a mail and a job for each.
+select process,
+       command,
+       code,
+       detail
+from stepwell.retry_processes(%(processes)s::text[], %(by)s, %(reason)s)
+
+-- :name process.quarantined
+-- Index: lease_by_worker, in the function. Rows: 1, an array of all that are set aside.
+select stepwell.quarantined()
+
+-- :name process.release
+-- Rows: 1 lease, 1 loss, 1 job, 1 audit row. Locks: the lease, which nobody holds.
+select stepwell.release_process(process => %(process)s, by => %(by)s, reason => %(reason)s)
 
 -- :name process.signal
 -- Rows: 1 signal, 1 signal_job, and 1 idempotency_key where the sender gave an id.

@@ -28,6 +28,36 @@ where t.tenant_id = %(tenant_id)s
 order by t.process_id, t.path
 limit %(limit)s
 
+-- :name task.get
+-- Index: task pk, definition pk. Rows: 1.
+select t.process_id,
+       t.path,
+       t.run,
+       t.definition_id,
+       d.name,
+       t.title,
+       t.assignee,
+       t."group",
+       t.form::text,
+       t.due_at,
+       t.created_at,
+       coalesce(t.due_at < stepwell.now(), false) as overdue
+from stepwell.task t
+join stepwell.definition d on d.id = t.definition_id
+where t.process_id = %(process_id)s
+  and t.path = %(path)s
+  and t.tenant_id = %(tenant_id)s
+  and t.environment_id = %(environment_id)s
+
+-- :name task.assign
+-- Rows: 1 mail, 1 job.
+select stepwell.assign_task(
+  task => %(task)s,
+  by => %(by)s,
+  "to" => %(to)s,
+  reason => %(reason)s,
+  claim => %(claim)s)
+
 -- :name task.complete
 -- Rows: 1 mail, 1 job.
 select stepwell.complete_task(task => %(task)s, by => %(by)s, data => %(data)s::jsonb, reason => %(reason)s)

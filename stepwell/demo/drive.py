@@ -1,7 +1,7 @@
 """What the outside does in the demo: customers order, approvers decide, banks report payments. All at once.
 
-Talks as outsiders do: over the API with httpx, and in SQL with the shop's own login. Requests that meet a busy or
-absent server are sent again with the same Idempotency-Key, as the API's errors advise.
+Talks as outsiders do: over the API with the client, and in SQL with the shop's own login. The client sends a call that
+meets a busy or absent server again, with the same Idempotency-Key.
 """
 
 from __future__ import annotations
@@ -11,32 +11,33 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import msgspec
 import psycopg
 from msgspec import Struct, field
 
 import sql
+from api.wire import TaskView
 from engine.core.ids import private_id
-from engine.errors import OperatorError
+from engine.errors import Unavailable
+from stepwell.client import AsyncClient
 from stepwell.demo import expectations as expected
 from stepwell.demo.rows import BULK, Case, Way
 from stepwell.demo.world import World
 
 AT_ONCE = 16  # requests in flight
-TRIES = 20
-PAUSE_S = 0.25
-BUSY = (429, 502, 503, 504)
+RETRIES = 8  # some 20 s in all
 TIMEOUT_S = 15.0
 TASKS_S = 0.2  # how often approvers look into their inbox
+PAGE = 200
 SIGNAL = "payment.received"
+APPROVER = "dana.approver@shop.example"
 
 
 class Outside(Struct):
     """Everybody outside, with what they did so far."""
 
     world: World
-    http: httpx.AsyncClient
+    api: AsyncClient
     shop: psycopg.AsyncConnection[tuple[Any, ...]]
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     shop_gate: asyncio.Lock = field(default_factory=asyncio.Lock)  # one connection, one transaction at a time
@@ -50,38 +51,16 @@ class Outside(Struct):
 @asynccontextmanager
 async def outside_of(world: World) -> AsyncIterator[Outside]:
     """Lend everybody outside, connected."""
-    headers = {"Authorization": f"Bearer {world.connection.key}"}
     shop = await psycopg.AsyncConnection.connect(world.shop_url, application_name="shop")
-    async with (
-        shop,
-        httpx.AsyncClient(base_url=world.url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http,
-    ):
-        yield Outside(world, http, shop)
-
-
-async def post(outside: Outside, path: str, body: Any, key: str, *, settled: tuple[int, ...] = ()) -> Any:
-    """Send a request until it is answered; statuses in `settled` are as good as success. Return the answer's body."""
-    said = "no answer"
-    for _ in range(TRIES):
-        async with outside.gate:
-            try:
-                answer = await outside.http.post(f"/api/v1{path}", json=body, headers={"Idempotency-Key": key})
-            except httpx.TransportError as error:
-                said = f"{type(error).__name__} {error}"
-            else:
-                if answer.is_success or answer.status_code in settled:
-                    return answer.json()
-                said = f"{answer.status_code} {answer.text[:500]}"
-                if answer.status_code not in BUSY:
-                    break
-        await asyncio.sleep(PAUSE_S)
-    raise OperatorError(f"POST {path} failed: {said}", advice=f"Logs: {outside.world.folder / 'logs'} (use --keep)")
+    api = AsyncClient(world.url, world.connection.key, timeout_s=TIMEOUT_S, retries=RETRIES, trust_env=False)
+    async with shop, api:
+        yield Outside(world, api, shop)
 
 
 async def publish(outside: Outside, documents: Iterable[Any]) -> None:
     """Publish the definitions."""
     for document in documents:
-        await post(outside, "/workflows/definitions", document, f"publish-{document['name']}")
+        await outside.api.publish_definition(document, idempotency_key=f"publish-{document['name']}")
 
 
 async def act(outside: Outside, cases: list[Case]) -> None:
@@ -115,17 +94,19 @@ def bulks(cases: list[Case]) -> list[list[Case]]:
 
 async def start_bulk(outside: Outside, cases: list[Case]) -> None:
     """Start many in one request."""
-    body = {"definition": cases[0].definition, "inputs": [case.input for case in cases]}
-    made = await post(outside, "/processes/bulk", body, f"bulk-{cases[0].number}")
-    for case, public in zip(cases, made["ids"], strict=True):
+    inputs, key = [case.input for case in cases], f"bulk-{cases[0].number}"
+    async with outside.gate:
+        made = await outside.api.start_processes(cases[0].definition, inputs, idempotency_key=key)
+    for case, public in zip(cases, made.ids, strict=True):
         _begin(outside, case, public)
 
 
 async def start_single(outside: Outside, case: Case) -> None:
     """Start one, with its business key."""
-    body = {"definition": case.definition, "input": case.input, "business_key": case.order_id}
-    made = await post(outside, "/processes", body, f"start-{case.order_id}")
-    _begin(outside, case, made["id"])
+    order, key = case.order_id, f"start-{case.order_id}"
+    async with outside.gate:
+        made = await outside.api.start_process(case.definition, case.input, business_key=order, idempotency_key=key)
+    _begin(outside, case, made.id)
 
 
 async def start_by_sql(outside: Outside, case: Case) -> None:
@@ -182,8 +163,10 @@ async def pay(outside: Outside, case: Case) -> None:
             await outside.shop.execute(sql.query("demo.pay"), values)
         outside.signals["sql"] += 1
         return
-    body = {"name": SIGNAL, "correlation_key": case.order_id, "id": signal_id, "data": data}
-    await post(outside, "/signals", body, signal_id)
+    async with outside.gate:
+        await outside.api.send_signal(
+            SIGNAL, data=data, correlation_key=case.order_id, id=signal_id, idempotency_key=signal_id
+        )
     outside.signals["api"] += 1
 
 
@@ -194,39 +177,28 @@ async def approve(outside: Outside, cases: list[Case]) -> None:
     async with asyncio.TaskGroup() as group:
         while len(seen) < wanted:
             for task in await _inbox(outside):
-                case = outside.started.get(private_id("prc", task["process_id"]))
-                if task["id"] not in seen and case is not None:
-                    seen.add(task["id"])
-                    group.create_task(decide(outside, task["id"], case))
+                case = outside.started.get(private_id("prc", task.process_id))
+                if task.id not in seen and case is not None:
+                    seen.add(task.id)
+                    group.create_task(decide(outside, task.id, case))
             await asyncio.sleep(TASKS_S)
 
 
-async def _inbox(outside: Outside) -> list[Any]:
-    """Return all open tasks; none while the API is busy or away."""
-    items: list[Any] = []
-    cursor: str | None = None
-    while True:
-        query = {"limit": "200", **({"cursor": cursor} if cursor else {})}
-        try:
-            answer = await outside.http.get("/api/v1/tasks", params=query)
-        except httpx.TransportError:
-            return items
-        if not answer.is_success:
-            return items
-        page = answer.json()
-        items += page["items"]
-        cursor = page.get("next_cursor")
-        if not cursor:
-            return items
+async def _inbox(outside: Outside) -> list[TaskView]:
+    """Return all open tasks; none while the API is away."""
+    try:
+        return [task async for task in outside.api.every(outside.api.list_tasks, limit=PAGE)]
+    except Unavailable:
+        return []
 
 
 async def decide(outside: Outside, task: str, case: Case) -> None:
     """Do what the row says its approver does."""
-    body: dict[str, Any] = {"by": "dana.approver@shop.example"}
-    if case.row["approver_says"] == "reject":
-        body["reason"] = case.row.get("approver_reason") or "not this one"
-        await post(outside, f"/tasks/{task}/reject", body, f"reject-{task[-40:]}")
-    else:
-        body["data"] = {"reference": f"APP-{case.order_id}"}
-        await post(outside, f"/tasks/{task}/complete", body, f"complete-{task[-40:]}")
+    async with outside.gate:
+        if case.row["approver_says"] == "reject":
+            why = case.row.get("approver_reason") or "not this one"
+            await outside.api.reject_task(task, by=APPROVER, reason=why, idempotency_key=f"reject-{task[-40:]}")
+        else:
+            data, key = {"reference": f"APP-{case.order_id}"}, f"complete-{task[-40:]}"
+            await outside.api.complete_task(task, by=APPROVER, data=data, idempotency_key=key)
     outside.tasks_done += 1

@@ -89,16 +89,21 @@ def _populate(
     """Start partner, API and workers; wait until all answer."""
     calls = settings.data_dir / "partner-calls.jsonl"
     partner = family.add("partner", up.partner_command(settings.data_dir, 0, *partner_options), {})
-    port = up.free_port(None, usual=0)  # nobody needs to know it
-    api_environment = {"STEPWELL_DATABASE_URL": made.api_url, "STEPWELL_DATA_DIR": str(settings.data_dir)}
-    family.add("api", own_command("api", "--host", up.HOST, "--port", str(port)), api_environment)
+    with contextlib.closing(up.claim(None, usual=0)) as listener:  # nobody needs to know the port
+        url = f"http://{up.HOST}:{listener.getsockname()[1]}"
+        up.add_api(family, listener, _api_environment(made, settings))
     workers = [_worker(family, made, number) for number in range(1, WORKERS + 1)]
-    url = f"http://{up.HOST}:{port}"
     up.wait_ready(family, url, stop)
     if stop.is_set():
         raise Stopped
     connection.write(settings.data_dir, msgspec.structs.replace(made, url=url))
     return World(settings.data_dir, made, url, shop_url, _partner_url(partner), calls, family, workers)
+
+
+def _api_environment(made: Connection, settings: Settings) -> dict[str, str]:
+    """Return the API's settings: what our own environment says of TLS is meant for another API."""
+    without = dict.fromkeys(("STEPWELL_TLS_CERTIFICATE_FILE", "STEPWELL_TLS_KEY_FILE"), "")
+    return {**without, "STEPWELL_DATABASE_URL": made.api_url, "STEPWELL_DATA_DIR": str(settings.data_dir)}
 
 
 def _worker(family: Family, made: Connection, number: int) -> Child:

@@ -14,7 +14,7 @@ from api.app import create_app
 from engine.config import Settings
 from engine.keys import make_key
 from engine.observe import Observation
-from tests.house import House
+from tests.house import House, WorkerProcess, eventually
 
 DEFINITIONS = "/api/v1/workflows/definitions"
 PROCESSES = "/api/v1/processes"
@@ -89,10 +89,10 @@ def new_key(house: House, scope: str, rights: Sequence[str]) -> str:
 
 
 @asynccontextmanager
-async def serving(house: House, url: str | None = None) -> AsyncIterator[Api]:
+async def serving(house: House, url: str | None = None, **settings: Any) -> AsyncIterator[Api]:
     """Run the application for the time of the block."""
     observed: list[Observation] = []
-    app = create_app(Settings(database_url=url or house.dsn("house_api")), observed.append)
+    app = create_app(Settings(database_url=url or house.dsn("house_api"), **settings), observed.append)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_alive(app))
         yield Api(house, app, observed, stack)
@@ -148,3 +148,21 @@ async def start(client: httpx.AsyncClient, definition: str, given: Any = None, *
     response = await client.post(PROCESSES, json={"definition": definition, "input": given, **more})
     assert response.status_code == 201, response.text
     return str(response.json()["id"])
+
+
+async def reached(client: httpx.AsyncClient, process: str, *statuses: str) -> dict[str, Any]:
+    """Wait until a process has one of these statuses; return it as shown."""
+    for _ in range(600):
+        shown: dict[str, Any] = (await client.get(f"{PROCESSES}/{process}")).json()
+        if shown["status"] in statuses:
+            return shown
+        await asyncio.sleep(0.05)
+    raise AssertionError(shown)
+
+
+@asynccontextmanager
+async def at_work(api: Api) -> AsyncIterator[WorkerProcess]:
+    """Run a real worker for the time of the block, which begins when it is there."""
+    with api.house.worker() as worker:
+        await asyncio.to_thread(eventually, lambda: worker.log, what="the worker is there")
+        yield worker

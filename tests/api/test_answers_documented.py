@@ -30,7 +30,14 @@ async def test_a_method_nobody_knows_is_a_problem_with_the_methods_that_are_know
 BAD = {
     "cursor": ("x", "prc_zzzzzzzzzzzzz", "9" * 20),
     "limit": ("0", "x", "99999999999999999999"),
+    "offset": ("-1", "10001", "x", ""),
     "created_after": ("x", "2026-01-01T00:00:00", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00%2B23:59", "1e999"),
+    "ended_after": ("x", "9999-12-31T23:59:59-23:59"),
+    "ended_before": ("x", "2026-01-01T00:00:00"),
+    "label": ("", "a", "a:", ":", "%00"),
+    "quarantined": ("maybe", ""),
+    "error_code": ("x" * 201,),
+    "failed_step": ("x" * 201,),
     "created_before": ("9999-12-31T23:59:59-00:01", "0001-01-01T00:00:00%2B00:01"),
     "count": ("maybe",),
     "status": ("foo",),
@@ -52,7 +59,7 @@ async def test_a_bad_parameter_is_always_a_400_and_every_answer_is_documented(ap
     for template, operations in paths.items():
         if "get" not in operations:
             continue
-        path = template.format(process_id=process, definition_id=definition)
+        path = template.format(process_id=process, execution_id=process, definition_id=definition, task="tsk_1")
         known = {p["name"] for p in operations["get"].get("parameters", ())}
         for name, values in BAD.items():
             for value in values if name in known or name == "nonsense" else ():

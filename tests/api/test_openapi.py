@@ -16,14 +16,30 @@ async def test_the_document_is_openapi_3_1_and_names_every_route(api: Api) -> No
     assert set(document["paths"]) == {
         "/api/v1/workflows/definitions",
         "/api/v1/workflows/definitions/{definition_id}",
+        "/api/v1/workflows/definitions/{definition_id}/enable",
+        "/api/v1/workflows/definitions/{definition_id}/disable",
+        "/api/v1/workflows/definitions/{definition_id}/trigger",
+        "/api/v1/workflows/definitions/validate",
+        "/api/v1/workflows/definitions/schema",
+        "/api/v1/workflows/executions",
+        "/api/v1/workflows/executions/{execution_id}",
+        "/api/v1/workflows/executions/{execution_id}/cancel",
+        "/api/v1/workflows/executions/{execution_id}/retry",
+        "/api/v1/step-types",
         "/api/v1/processes",
         "/api/v1/processes/bulk",
         "/api/v1/processes/{process_id}",
         "/api/v1/processes/{process_id}/history",
         "/api/v1/processes/{process_id}/cancel",
         "/api/v1/processes/{process_id}/retry",
+        "/api/v1/processes/{process_id}/release",
+        "/api/v1/processes/{process_id}/activities/{activity}/resume",
+        "/api/v1/processes/retry",
         "/api/v1/signals",
         "/api/v1/tasks",
+        "/api/v1/tasks/{task}",
+        "/api/v1/tasks/{task}/claim",
+        "/api/v1/tasks/{task}/reassign",
         "/api/v1/tasks/{task}/complete",
         "/api/v1/tasks/{task}/reject",
         "/health/live",
@@ -37,20 +53,41 @@ async def test_every_error_a_route_can_give_is_documented_as_a_problem(api: Api)
         if not path.startswith("/api"):
             continue
         for method, operation in methods.items():
-            wanted = {"400", "401", "403", "500", "503"}
-            if method == "post":
-                wanted |= {"409", "413", "415", "422"}
+            wanted = {"400", "401", "403", "429", "500", "503"}
+            if method != "get":
+                wanted |= {"408", "413", "415", "422"}
+                assert bool(operation.get("requestBody")) == (method != "delete")
+            if method != "get" and operation["operationId"] != "validate_definition":
+                wanted |= {"409"}
                 assert "Idempotency-Key" in {p["name"] for p in operation["parameters"]}
-                assert operation["requestBody"]
             if "{" in path:
                 wanted |= {"404"}
             assert wanted <= set(operation["responses"]), (path, method)
             for status in wanted:
                 assert set(operation["responses"][status]["content"]) == {"application/problem+json"}
-            assert operation["security"] == [{"key": []}]
+            assert {tuple(need) for need in operation["security"]} == {("key",)}
+
+
+async def test_what_is_answered_with_a_place_says_so(api: Api) -> None:
+    document = await _document(api)
+    told = {
+        (operation["operationId"], status)
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        if "Location" in response.get("headers", {})
+    }
+    assert told == {
+        ("publish_definition", "201"),
+        ("start_process", "201"),
+        ("trigger_definition", "202"),
+    }
+
+
+NEW = ("ClaimTask", "ReassignTask", "ResumeActivity", "RetryProcesses")
 
 
 async def test_bodies_taken_are_closed(api: Api) -> None:
     schemas = (await _document(api))["components"]["schemas"]
-    for name in ("StartProcess", "StartProcesses", "Order", "SendSignal", "CompleteTask", "RejectTask"):
+    for name in ("StartProcess", "StartProcesses", "Order", "SendSignal", "CompleteTask", "RejectTask", *NEW):
         assert schemas[name]["additionalProperties"] is False

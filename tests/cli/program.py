@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +35,44 @@ def run(folder: Path, *arguments: str, given: str = "", **settings: str) -> subp
     )
 
 
-def answer(folder: Path, *arguments: str, **settings: str) -> Any:
+def answer(folder: Path, *arguments: str, given: str = "", **settings: str) -> Any:
     """Run a command that must succeed; return what it printed, as a value."""
-    done = run(folder, *arguments, **settings)
+    done = run(folder, *arguments, given=given, **settings)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def on_terminal(folder: Path, *arguments: str, columns: int = 80, given: str = "", **settings: str) -> tuple[int, str]:
+    """Run a command on a terminal of its own, that many columns wide; return its exit code and what it showed.
+
+    `given`: what a person types. Colours and movements of the cursor are in what is shown, line ends are plain.
+    """
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    sized = {name: value for name, value in environment(TERM="xterm-256color", **settings).items() if name != "COLUMNS"}
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], cwd=folder, env=sized, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
+    )
+    os.close(theirs)
+    os.write(ours, given.encode())
+    shown = b""
+    try:
+        while piece := _read(ours):
+            shown += piece
+        return process.wait(60), shown.decode().replace("\r\n", "\n")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux says so when the last program has left the terminal
+        return b""
+
+
+def visible(shown: str) -> list[str]:
+    """Return the lines of what a terminal showed, without colours and movements."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).splitlines()

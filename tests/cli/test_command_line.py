@@ -83,7 +83,7 @@ def test_a_server_that_is_away_ends_with_3_without_its_password(runner: CliRunne
 def test_a_broken_file_is_refused_before_anything_is_sent(runner: CliRunner) -> None:
     Path("broken.yaml").write_text("name: [")
 
-    told = runner.invoke(cli, ["definition", "apply", "broken.yaml", "--url", UNREACHABLE, "--key", "swk_x"])
+    told = runner.invoke(cli, ["definition", "publish", "broken.yaml", "--url", UNREACHABLE, "--key", "swk_x"])
 
     assert told.exit_code == 1
     assert "broken.yaml is neither JSON nor YAML" in told.stderr
@@ -107,7 +107,7 @@ def test_a_problem_is_told_with_its_place_each_finding_and_advice_for_a_person(
         "      → Add it.",
         "  /name",
         "      is \ufffd[2Jno text",
-        "  → Correct each of these places in the file and apply it again.",
+        "  → Correct each of these places in the file and publish it again.",
     ]
 
 

@@ -1,11 +1,16 @@
 """YAML is another spelling of JSON, and what cannot be read is said with its line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from api.yaml_bodies import read_yaml
 from engine.errors import BadInput
 from stepwell import documents
+from stepwell.output import clean
 
 
 @pytest.mark.parametrize(
@@ -51,3 +56,67 @@ def test_input_is_a_file_or_json_itself_or_empty(tmp_path: Path) -> None:
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(BadInput, match=r"there is no file nowhere\.yaml"):
         documents.read_file("nowhere.yaml")
+
+
+# What readers of YAML, of 1.1 or 1.2, take for something else than a text, and what they trip over.
+TRAPS = (
+    *[
+        "yes",
+        "1e3",
+        ".5e-3",
+        "1e",
+        "0o7",
+        "0x1F",
+        "1_000",
+        "2026-01-01",
+        "1:30",
+        "~",
+        "null",
+        ".inf",
+        ".nan",
+        "=",
+        "<<",
+        "1.",
+        "+1",
+        "true",
+        "TRUE",
+        "%",
+        "@",
+        "`",
+        "-",
+        "?",
+        ":",
+        "#",
+        "'",
+    ],
+    *("", " ", "\n", "a\n", "\n a", "a: b", "- a", "# c", "\t", "\x85", "\u2028", "\ufeff", "\x7f", "\u202e", "a\r\nb"),
+)
+TEXTS = st.sampled_from(TRAPS) | st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(VALUES)
+def test_what_is_written_as_yaml_is_read_as_the_same_and_commands_no_terminal(value: Any) -> None:
+    text = documents.as_yaml(value)
+
+    assert repr(read_yaml(text, 64)) == repr(value)
+    assert clean(text) == text
+
+
+def test_a_definition_is_written_in_the_order_of_its_documentation() -> None:
+    step = {"config": {"timeout_seconds": 1, "url": "u"}, "type": "http", "id": "a"}
+    document = {"newer": 1, "steps": [step, {"type": "newer", "id": "b", "config": {}}], "name": "x"}
+
+    made = documents.in_order(document)
+
+    assert made == document
+    assert [[*made], [*made["steps"][0]], [*made["steps"][0]["config"]]] == [
+        ["name", "steps", "newer"],
+        ["id", "type", "config"],
+        ["url", "timeout_seconds"],
+    ]

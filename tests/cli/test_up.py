@@ -24,7 +24,7 @@ from engine.errors import OperatorError
 from engine.keys import make_key
 from stepwell import connection
 from stepwell.supervise import Family, Stop
-from stepwell.up import HOST, PARTNER_PORT, free_port
+from stepwell.up import HOST, PARTNER_PORT
 from tests.cli.program import COMMAND, answer, environment, run
 from tests.fix_servers import private_folder
 from tests.house import OWNER, House, eventually
@@ -41,10 +41,9 @@ PROCESS = {
 @contextmanager
 def up(folder: Path, *options: str, **settings: str) -> Iterator["subprocess.Popen[str]"]:
     """Run `stepwell up` for the time of the block; whatever happens, it is stopped."""
-    port = () if "--port" in options else ("--port", str(free_port(None, usual=0)))  # others may be starting one, too
     log = (folder / "up.log").open("a+")
     process = subprocess.Popen(
-        [*COMMAND, "up", *port, *options], cwd=folder, env=environment(**settings), stdout=log, stderr=log, text=True
+        [*COMMAND, "up", *options], cwd=folder, env=environment(**settings), stdout=log, stderr=log, text=True
     )
     try:
         eventually(lambda: ready(folder, process), what="up is ready", seconds=60)
@@ -105,7 +104,7 @@ def finished(folder: Path, process_id: str) -> Any:
 
 def start_one(folder: Path) -> Any:
     (folder / "greeting.json").write_text(json.dumps(PROCESS))
-    answer(folder, "definition", "apply", "greeting.json")
+    answer(folder, "definition", "publish", "greeting.json")
     made = answer(folder, "process", "start", "greeting", "--input", '{"word": "hello"}')
     return finished(folder, made["id"])
 
@@ -223,6 +222,28 @@ def test_a_port_that_is_taken_is_refused_by_name(running: Path, folder: Path) ->
     assert f"port {port} is in use" in done.stderr
 
 
+def test_of_two_that_start_at_once_in_different_folders_each_has_a_port_of_its_own(folder: Path) -> None:
+    folders = [folder / name for name in ("one", "two")]
+    for own in folders:
+        own.mkdir()
+    started = threading.Barrier(2)
+    urls: dict[Path, str | None] = {}
+
+    def start(own: Path) -> None:
+        started.wait(10)
+        with up(own, "--workers", "1"):
+            urls[own] = kept(own).url
+            started.wait(60)  # both run at the same time
+
+    threads = [threading.Thread(target=start, args=(own,)) for own in folders]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len({urls[own] for own in folders}) == 2
+
+
 def test_what_answers_on_the_port_is_not_taken_for_ours_before_ours_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,7 +275,7 @@ def test_with_the_partner_the_examples_run(folder: Path) -> None:
         if probe.connect_ex((HOST, PARTNER_PORT)) == 0:
             pytest.skip(f"port {PARTNER_PORT} is in use")
     with up(folder, "--workers", "1", "--partner"):
-        answer(folder, "definition", "apply", str(EXAMPLES / "customer-onboarding.yaml"))
+        answer(folder, "definition", "publish", str(EXAMPLES / "customer-onboarding.yaml"))
         given = str(EXAMPLES / "data" / "one-customer.json")
         made = answer(folder, "process", "start", "customer-onboarding", "--input", given)
         done = finished(folder, made["id"])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import Any
-
-import msgspec
 
 from engine.core.events import Event, decode_body
 from engine.core.evolve import evolve
 from engine.core.ids import private_id
 from engine.core.model import ActivityStatus, State
+from engine.core.snapshot import OutdatedSnapshot, restore
 from tests.house import House, eventually
 
 Execution = tuple[int, str]  # process id, path
@@ -84,14 +84,14 @@ def running(house: House, processes: list[int]) -> set[Execution]:
 def assert_whole(house: House) -> None:
     """Histories have no gap; status and snapshot of each process are what its history folds to."""
     states = folded(house)
-    decoder = msgspec.json.Decoder(State)
     for id_, status, seq, snapshot in house.rows(
-        "select id, status, snapshot_seq, (snapshot -> 'state')::text from stepwell.process"
+        "select id, status, snapshot_seq, snapshot::text from stepwell.process"
     ):
         assert status == states[id_].status, f"process {id_} says {status}, its history {states[id_].status}"
         if snapshot is not None:
             then = folded(house, "process_id = %s and seq <= %s", id_, seq)[id_]
-            assert decoder.decode(snapshot) == then, f"process {id_}: snapshot at {seq} is not the fold"
+            with contextlib.suppress(OutdatedSnapshot):  # of a release before: nobody reads it
+                assert restore(snapshot) == then, f"process {id_}: snapshot at {seq} is not the fold"
 
 
 def assert_at_rest(house: House, *, waiting: bool = False) -> None:

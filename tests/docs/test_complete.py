@@ -11,16 +11,24 @@ from pathlib import Path
 import pytest
 from litestar.routes import HTTPRoute
 
+from api import problems
 from api.app import create_app
-from engine.config import SECRET_PREFIX, SETTINGS, Settings
+from api.meanings import MEANINGS
+from engine.codes import FAILURES, FINDINGS, INADMISSIBLE, REFUSALS, REJECTIONS
+from engine.config import SETTINGS, Settings
 from engine.core.document import CONFIGS, DOCUMENT, STEP_FIELDS
+from engine.core.model import Category
 from engine.errors import SQLSTATES, tree
-from engine.executors.http_outcome import _CODES
-from engine.observe import Observation
+from engine.executors.http_outcome import _code
+from engine.observe import Observation, logged_fields
+from tests.docs.made.api import NOWHERE, described
+from tests.docs.made.cli import walk
+from tests.docs.made.pages import PARTS, made
 from tests.docs.pages import DOCS, PAGES, ROOT, first_cells, path_of, text_of, words
 from tests.house import House
 
 NEEDS = {"A": 121, "T": 133, "P": 57, "W": 127, "UC": 15, "EC": 8, "S": 99, "C": 29, "D": 19}  # ids by source
+NOT_OPERATIONS = ("/", "/openapi.json", "/docs", "/metrics")  # the page says in words what they are
 _FILE = re.compile(r"`([\w.-]+/[\w./-]*\w(?:/|\.\w+))(?:::(\w+))?`")
 
 
@@ -66,38 +74,24 @@ def test_every_table_is_in_the_glossary_and_the_architecture_page(page: str) -> 
     assert tables() - words(page) == set()
 
 
-def test_every_setting_is_in_the_configuration_page_with_its_default() -> None:
-    shown = {name.strip("`"): row for row in first_cells_of_three("docs/configuration.md") for name in row[:1]}
-    defaults = Settings()
-    expected = {}
-    for name in SETTINGS:
-        value = getattr(defaults, name)
-        written = "none" if value in (None, (), {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
-        expected[f"STEPWELL_{name.upper()}"] = written
-    expected[f"{SECRET_PREFIX}…"] = "none"
-
-    assert {name: row[2] for name, row in shown.items()} == expected
+@pytest.mark.parametrize("name", PARTS)
+def test_what_is_made_from_the_code_is_as_it_would_be_made_now(name: str) -> None:
+    assert text_of(name) == made(name), "run: make docs"
 
 
-def first_cells_of_three(name: str) -> list[tuple[str, ...]]:
-    rows = re.findall(r"^\| (`STEPWELL_.+) \|$", text_of(name), re.MULTILINE)
-    return [tuple(cell.strip() for cell in row.split(" | ")) for row in rows]
-
-
-def test_every_error_of_the_tree_is_in_the_errors_page_with_its_status() -> None:
-    shown = {
-        (code, status) for codes, status in first_cells("docs/errors.md") for code in re.findall(r"`(\w+)`", codes)
-    }
-
-    assert {(error.code, str(error.status)) for error in tree()} - shown == set()
+def test_every_setting_of_the_program_is_made_into_the_page_of_settings() -> None:
+    assert set(SETTINGS) == set(Settings.__struct_fields__) - {"secrets"}
 
 
 def calls(*folders: str) -> Iterator[tuple[str, ast.Call]]:
     for name in sorted(modules(*folders)):
-        for node in ast.walk(ast.parse(path_of(name).read_text())):
-            if isinstance(node, ast.Call):
-                callee = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                yield callee, node
+        yield from calls_of(name)
+
+
+def calls_of(name: str) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(ast.parse(path_of(name).read_text())):
+        if isinstance(node, ast.Call):
+            yield node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""), node
 
 
 def written_codes(callee: str, place: int, *folders: str) -> set[str]:
@@ -111,38 +105,62 @@ def written_codes(callee: str, place: int, *folders: str) -> set[str]:
     return {node.value for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
-def test_every_code_a_process_can_fail_with_is_in_the_errors_page() -> None:
-    codes = written_codes("Failure", 1, "engine") | written_codes("failed", 1, "engine/executors")
-    codes |= written_codes("_timeout", 0, "engine/core") | set(_CODES.values())
-    codes |= set(re.findall(r'return "(\w+)"', path_of("engine/executors/http_outcome.py").read_text()))
-    codes |= set(re.findall(r'else "(\w+_status)"', path_of("engine/executors/http_outcome.py").read_text()))
-    shown = {
-        code
-        for cells, _ in first_cells("docs/errors.md", below="## Why an activity or a process failed")
-        for code in re.findall(r"`(\w+)`", cells)
-    }
-
-    assert len(codes) > 20
-    assert codes - shown == set()
-    assert shown - codes == {"output_too_large"}  # composed
+def failures() -> set[tuple[str, str, bool | None]]:
+    """Return (code, category, retried) of each failure whose code stands in the code; retried None: elsewhere."""
+    found = set()
+    for callee, call in calls("engine"):
+        given = [*call.args, *(k.value for k in call.keywords if k.arg in ("category", "code"))]
+        category = next((g.attr for g in given if isinstance(g, ast.Attribute) and g.attr in Category.__members__), "")
+        code = next((g.value for g in given if isinstance(g, ast.Constant) and isinstance(g.value, str)), "")
+        if callee in ("Failure", "failed") and category and re.fullmatch(r"\w+", code):
+            retried = next((k.value for k in call.keywords if k.arg == "retryable"), None)
+            value = bool(retried.value) if isinstance(retried, ast.Constant) else None
+            found.add((code, str(Category[category]), value))
+    return found
 
 
-def test_every_code_a_command_can_be_rejected_with_is_in_the_errors_page() -> None:
-    shown = {cell.strip("`") for cell, _ in first_cells("docs/errors.md", below="## Why a command was rejected")}
+def test_every_code_a_process_can_fail_with_has_its_meaning_category_and_whether_it_is_retried() -> None:
+    for code, category, retried in failures():
+        assert FAILURES[code].category == category, code
+        assert retried in (None, FAILURES[code].retried), code
 
-    assert shown - {"code", "---", "data_…"} == written_codes("_reject", 3, "engine/core")
+
+def test_every_failure_that_has_a_meaning_can_happen() -> None:
+    sources = "\n".join(path_of(name).read_text() for name in modules("engine") if name != "engine/codes.py")
+
+    assert [code for code in FAILURES if f'"{code}"' not in sources and code != "output_…"] == []
 
 
-def test_every_finding_is_in_the_definitions_page() -> None:
+def test_an_answer_of_a_service_fails_with_a_code_that_has_a_meaning() -> None:
+    assert {_code(status) for status in range(300, 600)} - set(FAILURES) == set()
+
+
+def test_every_code_a_command_can_be_rejected_with_has_its_meaning() -> None:
+    assert set(REJECTIONS) - {"data_…"} == written_codes("_reject", 3, "engine/core")
+
+
+def test_every_finding_has_its_meaning() -> None:
     codes = written_codes("add", 3, "engine/core") | written_codes("SchemaFault", 3, "engine/core")
-    codes -= {"invalid"}
-    shown = {
-        code
-        for cells, _ in first_cells("docs/definitions.md", below="## What is checked")
-        for code in re.findall(r"`(\w+)`", cells)
+
+    assert set(FINDINGS) == (codes - {"invalid"}) | {"schema_invalid"}  # what SchemaFault is by default
+
+
+def test_every_value_that_cannot_be_stored_is_told_why() -> None:
+    assert set(INADMISSIBLE) == written_codes("Inadmissible", 0, "engine/core")
+
+
+def test_every_code_that_an_error_of_the_api_is_given_has_its_meaning() -> None:
+    classes = {error.code for error in tree()}
+    codes = {
+        node.value
+        for name in modules("api")
+        for _, call in calls_of(name)
+        for keyword in call.keywords
+        if keyword.arg == "code" and isinstance(node := keyword.value, ast.Constant) and isinstance(node.value, str)
     }
 
-    assert codes - shown == set()
+    assert codes <= set(REFUSALS)
+    assert {*(code for code, _ in problems._PLAIN.values())} <= set(REFUSALS) | classes
 
 
 def test_every_field_of_a_definition_is_in_the_definitions_page() -> None:
@@ -162,27 +180,55 @@ def test_every_log_line_is_in_the_operations_page_with_its_fields() -> None:
     shown = dict(first_cells("docs/operations.md", below="## Logs"))
 
     for event, kind in kinds.items():
-        own = set(kind.__struct_fields__) - set(Observation.__struct_fields__)
+        own = set(logged_fields(kind)) - {"level"}
         assert set(re.split(r",\s*", shown.get(f"`{event}`", ""))) == own, event
     assert {name.strip("`") for name in shown} - {"event", "---"} == set(kinds)
 
 
-def test_every_route_is_in_the_api_page_with_its_scopes() -> None:
-    app = create_app(Settings(database_url="postgresql://nobody@127.0.0.1:1/nowhere"))
+def test_every_route_is_described_with_its_scopes() -> None:
+    app = create_app(Settings(database_url=NOWHERE))
     routes = {
-        (f"{method} {re.sub(r'{[^}]*}', '{id}', route.path)}", frozenset(handler.opt.get("rights", ())))
+        (method, route.path_format, tuple(handler.opt.get("rights", ())))
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for method, (handler, _) in route.route_handler_map.items()
-        if method in ("GET", "POST", "PUT", "DELETE") and route.path not in ("/", "/openapi.json")
-    }
-    shown = {
-        (request.strip("`"), frozenset(re.findall(r"`([\w:]+)`", scopes)))
-        for request, scopes in first_cells("docs/api.md")
-        if request.startswith("`")
+        if method != "OPTIONS" and route.path not in NOT_OPERATIONS
     }
 
-    assert shown == routes
+    assert {(one.method, one.path, one.scopes) for one in described().operations} == routes
+    assert {path for path in NOT_OPERATIONS[1:] if f"`GET {path}`" not in text_of("docs/api.md")} == set()
+
+
+def said() -> list[tuple[str, str, str]]:
+    """Return (owner, field, meaning) of every parameter and of every field of an object."""
+    surface = described()
+    parameters = [(one.id, f.name, f.meaning) for one in surface.operations for f in one.parameters]
+    return parameters + [(one.name, f.name, f.meaning) for one in surface.objects for f in one.fields]
+
+
+def test_every_parameter_and_every_field_says_what_it_means() -> None:
+    assert [f"{owner}.{name}" for owner, name, meaning in said() if not meaning] == []
+    assert [one.name for one in described().objects if not one.meaning] == []
+
+
+def test_no_meaning_is_written_that_nothing_has() -> None:
+    used = {key for owner, name, meaning in said() for key in (f"{owner}.{name}", name) if MEANINGS.get(key) == meaning}
+
+    assert set(MEANINGS) - used == set()
+
+
+def commands() -> dict[str, set[str]]:
+    """Return the options of every command that is shown, by its full name."""
+    shown = text_of("docs/cli.md")
+    sections = re.split(r"^#{2,3} (stepwell.*)$", shown, flags=re.MULTILINE)[1:]
+    return {name: set(re.findall(r"--[a-z-]+", text)) for name, text in zip(sections[::2], sections[1::2], strict=True)}
+
+
+def test_every_command_and_option_that_help_shows_is_in_the_command_line_page() -> None:
+    shown = commands()
+    for name, context in walk():
+        told = context.command.get_help(context)
+        assert set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", told, re.MULTILINE)) - {"--help"} <= shown[name], name
 
 
 def test_the_sql_page_names_exactly_the_functions_that_callers_may_call(house: House) -> None:

@@ -7,7 +7,6 @@ import gzip
 import ipaddress
 import json
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,6 +19,7 @@ from engine.core.commands import Completed, Failed
 from engine.core.model import Category
 from engine.executors.http import HttpExecutor, HttpRequest, RequestInvalid
 from engine.executors.network import permitted
+from engine.executors.tls import read_trust
 from tests.partners.raw import CERTIFICATE, RawPartner, Received, always, never, reply
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -459,7 +459,7 @@ class TestConnections:
         assert partner.requests == []
 
     async def test_a_certificate_of_a_trusted_authority_is_taken(self) -> None:
-        executor = HttpExecutor(allowed_networks=LOOPBACK, tls=ssl.create_default_context(cafile=CERTIFICATE))
+        executor = HttpExecutor(allowed_networks=LOOPBACK, trust=read_trust(CERTIFICATE))
         await executor.start()
         try:
             async with RawPartner(always(reply()), tls=True) as partner:

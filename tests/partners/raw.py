@@ -28,20 +28,24 @@ Answer = Callable[[Received], Awaitable[bytes | None]]
 
 
 class RawPartner:
-    """Gives every request to `answer` and writes the bytes it returns; None resets the connection."""
+    """Gives every request to `answer` and writes the bytes it returns; None resets the connection.
 
-    def __init__(self, answer: Answer, tls: bool = False) -> None:
+    `tls`: with the certificate that lies beside this file, or with a context of the test's own.
+    """
+
+    def __init__(self, answer: Answer, tls: bool | ssl.SSLContext = False) -> None:
         self.requests: list[Received] = []
         self.arrived = asyncio.Event()  # a request came
         self.gone = asyncio.Event()  # a caller hung up
         self.connections = 0
+        self.seen_certificates: list[str | None] = []  # common names that callers showed, by connection
         self._answer = answer
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> RawPartner:
-        context = None
-        if self._tls:
+        context = self._tls if isinstance(self._tls, ssl.SSLContext) else None
+        if self._tls is True:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(CERTIFICATE)
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
@@ -63,6 +67,7 @@ class RawPartner:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.connections += 1
+        self.seen_certificates.append(_client(writer))
         with suppress(ConnectionError, asyncio.CancelledError):
             while (request := await _read(reader)) is not None:
                 self.requests.append(request)
@@ -95,6 +100,12 @@ class RawPartner:
         writer.write(data)
         await writer.drain()
         return b"connection: close" not in data.lower()
+
+
+def _client(writer: asyncio.StreamWriter) -> str | None:
+    """Return the common name of the certificate that a caller showed."""
+    shown = writer.get_extra_info("peercert")
+    return dict(pair for names in shown["subject"] for pair in names)["commonName"] if shown else None
 
 
 async def _read(reader: asyncio.StreamReader) -> Received | None:

@@ -14,7 +14,17 @@ from typing import Any
 
 import msgspec
 
-from engine.core.commands import Broken, Cancel, CompleteTask, Opened, RejectTask, Retry, Signal
+from engine.core.commands import (
+    AssignTask,
+    Broken,
+    Cancel,
+    CompleteTask,
+    Opened,
+    RejectTask,
+    Resume,
+    Retry,
+    Signal,
+)
 from engine.core.events import Event, encode_body
 from engine.core.model import Category, Failure, State
 from tests.unit.core.given import Life, decision, event, http, lived, manual, plan_of, transform, wait
@@ -109,8 +119,24 @@ def broken() -> Life:
     return life
 
 
+def handed_over() -> Life:
+    """A task changes hands; a wait and a task are ended by an operator."""
+    steps = [manual("m", group="clerks"), wait("w", signal="go"), manual("n"), http("last")]
+    life = Life(plan_of(*steps), {"id": 1}, labels={"region": "eu"}, traceparent=f"00-{'4b' * 16}-{'00f0' * 4}-01")
+    life.open()
+    life.mail(AssignTask(path="m", by="ann", to="ann", claim=True), 601)
+    life.mail(AssignTask(path="m", by="bo", to="bo", claim=True), 602)
+    life.mail(AssignTask(path="m", by="boss", to="bo", reason="ann is away"), 603)
+    life.mail(AssignTask(path="m", by="bo", to=None), 604)
+    life.mail(CompleteTask(path="m", by="cy", data={"ok": True}), 605)
+    life.mail(Resume(path="w", by="ops", reason="the message was lost", output={"sum": 5}), 606)
+    life.mail(Resume(path="w", by="ops"), 607)
+    life.mail(Resume(path="n", run=1, by="ops", output="waved through"), 608)
+    return life
+
+
 SCENARIOS: tuple[Callable[[], Life], ...] = (
-    approved, retried, rejected, cancelled, large_values, bad_input, broken,
+    approved, retried, rejected, cancelled, large_values, bad_input, broken, handed_over,
 )  # fmt: skip
 
 

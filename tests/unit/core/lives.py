@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from engine.core.commands import (
+    AssignTask,
     Broken,
     Cancel,
     Command,
@@ -17,6 +18,7 @@ from engine.core.commands import (
     Opened,
     RejectTask,
     Reported,
+    Resume,
     Retry,
     Signal,
     Unreadable,
@@ -145,6 +147,10 @@ _orders = st.one_of(
     st.builds(Retry, by=_people),
     st.builds(CompleteTask, path=_paths, run=st.integers(0, 2), by=_people, data=json_values),
     st.builds(RejectTask, path=_paths, run=st.integers(0, 2), by=_people, reason=_people),
+    st.builds(
+        AssignTask, path=_paths, run=st.integers(0, 2), by=_people, to=_people, claim=st.booleans(),
+    ),
+    st.builds(Resume, path=_paths, run=st.none() | st.integers(0, 2), by=_people, output=json_values),
     st.builds(
         Signal, signal_id=st.integers(1, 5), name=st.sampled_from((*SIGNALS, "other")),
         correlation=st.sampled_from(KEYS), data=json_values,

@@ -229,7 +229,7 @@ def test_a_schema_with_definitions_and_a_hard_pattern_works_in_linear_time() -> 
         validator.check("a" * 50_000 + "!")
 
 
-@pytest.mark.parametrize("header", ["Authorization", "authorization", "Proxy-Authorization", "Cookie"])
+@pytest.mark.parametrize("header", ["Authorization", "authorization", "Cookie"])
 @pytest.mark.parametrize("value", ["Bearer abc", "abc", "Bearer ${input.token}", "Bearer abc${secrets.A}", "x=1",
                                    "Basic ${secrets.A}x", "a=b; c=${secrets.A}"])  # fmt: skip
 def test_literal_credentials_are_refused(header: Any, value: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.core.commands import Broken, Cancel, CompleteTask, RejectTask, Retry, Signal
+from engine.core.commands import AssignTask, Broken, Cancel, CompleteTask, RejectTask, Resume, Retry, Signal
 from engine.core.model import Category, Failure
 from tests.unit.core.given import Life, http, lived, manual, plan_of, transform, types, wait
 
@@ -207,3 +207,55 @@ def test_data_that_cannot_be_stored_is_rejected() -> None:
     life = lived(wait("a", signal="paid"), manual("m", depends_on=[]))
     assert rejection(life.mail(signal(data="x" * (1 << 20)))) == "data_too_large"
     assert rejection(life.mail(CompleteTask(path="m", by="x", data=["\0"]))) == "data_nul_character"
+
+
+def test_a_claimed_task_is_nobody_elses_to_claim_but_may_be_reassigned() -> None:
+    life = task(group="ops")
+    [claimed] = life.mail(AssignTask(path="m", by="ann (key)", to="ann", claim=True), 3)
+    assert (claimed.type, claimed.path, claimed.body.assignee, claimed.body.command) == ("task.assigned", "m", "ann", 3)
+    assert rejection(life.mail(AssignTask(path="m", by="bo", to="bo", claim=True))) == "task_claimed"
+    assert types(life.mail(AssignTask(path="m", by="ann", to="ann", claim=True))) == ["task.assigned"]
+    life.mail(AssignTask(path="m", by="boss", to="bo"))
+    assert life.activity("m").wait.task.assignee == "bo"
+    life.mail(AssignTask(path="m", by="bo", to=None))
+    assert life.activity("m").wait.task.assignee is None
+    assert (life.status("m"), life.state.status) == ("WAITING", "WAITING")
+
+
+@pytest.mark.parametrize(
+    "order", [AssignTask(path="next", by="a", to="b"), AssignTask(path="m", run=2, by="a", to="b")]
+)
+def test_only_an_open_task_of_the_same_run_changes_hands(order: Any) -> None:
+    assert rejection(task().mail(order)) == "task_not_open"
+
+
+def test_an_operator_ends_a_wait_with_an_output_of_his_own() -> None:
+    life = lived(wait("w", signal="go"), http("b"))
+    [ended] = life.mail(Resume(path="w", by="ops", reason="lost", output={"sum": 5}), 8)
+    assert (ended.type, ended.body.output, ended.body.command, ended.body.by, ended.body.reason) == (
+        "activity.completed", {"sum": 5}, 8, "ops", "lost",
+    )  # fmt: skip
+    assert life.statuses("w", "b") == ["COMPLETED", "RUNNING"]
+    assert rejection(life.mail(Signal(signal_id=1, name="go"))) == "no_matching_wait"
+
+
+def test_an_operator_ends_a_time_wait_and_a_task() -> None:
+    life = lived(wait("w", seconds=99), manual("m", form=FORM))
+    life.mail(Resume(path="w"))
+    life.mail(Resume(path="m", run=1, output="waved through"))
+    assert (life.state.status, life.activity("m").output) == ("COMPLETED", "waved through")
+    assert rejection(life.mail(Resume(path="m"))) == "process_ended"
+
+
+@pytest.mark.parametrize(
+    "order", [Resume(path="a"), Resume(path="w", run=2), Resume(path="none"), Resume(path="later")]
+)
+def test_only_what_waits_is_resumed(order: Any) -> None:
+    life = lived(http("a"), wait("w", signal="go", depends_on=[]), http("later", depends_on=["w"]))
+    assert rejection(life.mail(order)) == "not_waiting"
+
+
+def test_an_output_that_cannot_be_stored_leaves_the_wait_open() -> None:
+    life = lived(wait("w", signal="go"))
+    assert rejection(life.mail(Resume(path="w", output="\0"))).startswith("data_")
+    assert life.status("w") == "WAITING"

@@ -35,7 +35,49 @@ def test_a_request_is_its_config_filled_in() -> None:
         "expect_status": (201,),
         "timeout_seconds": 5,
         "max_response_bytes": 1 << 20,
+        "max_redirects": 0,
+        "body_type": None,
+        "secret_headers": ("Authorization",),
+        "secret_body": False,
     }
+
+
+def test_a_form_is_filled_in_and_its_values_become_texts() -> None:
+    body = {"grant_type": "client_credentials", "n": "${input.n}", "tags": ["a", "${input.n}", None], "none": None,
+            "yes": True, "text": "n=${input.n}"}  # fmt: skip
+    found = request({"url": "http://a", "body": body, "body_type": "form", "max_redirects": 3}, {"n": 2})
+    assert found["body"] == {
+        "grant_type": "client_credentials",
+        "n": "2",
+        "tags": ["a", "2"],
+        "yes": "true",
+        "text": "n=2",
+    }
+    assert (found["body_type"], found["max_redirects"]) == ("form", 3)
+
+
+def test_a_whole_form_may_come_from_one_reference() -> None:
+    config = {"url": "http://a", "body": "${input}", "body_type": "form"}
+    assert request(config, {"a": [1, 2]})["body"] == {"a": ["1", "2"]}
+
+
+@pytest.mark.parametrize(("value", "text"), [("a", "a"), (5, "5"), (1.5, "1.5"), (True, "true")])
+def test_a_text_body_is_a_text_whatever_its_reference_brings(value: Any, text: str) -> None:
+    assert request({"url": "http://a", "body": "${input}", "body_type": "text"}, value)["body"] == text
+
+
+@pytest.mark.parametrize(
+    ("config", "headers", "body"),
+    [
+        ({"headers": {"X-A": "a", "X-B": "${input.x}"}, "body": "${input}"}, (), False),
+        ({"headers": {"X-A": "${secrets.S}", "X-B": "a ${secrets.S} b", "X-C": "$${secrets.S}"}}, ("X-A", "X-B"), False),
+        ({"body": {"a": [{"b": "${secrets.S}"}]}}, (), True),
+        ({"body": {"a": "${secrets.S}"}, "body_type": "form"}, (), True),
+    ],
+)  # fmt: skip
+def test_it_is_known_where_secrets_are(config: Any, headers: Any, body: bool) -> None:
+    found = request({"url": "http://a", **config}, {"x": "y"}, {"S": "s"})
+    assert (found["secret_headers"], found["secret_body"]) == (headers, body)
 
 
 def test_a_body_that_is_null_is_not_no_body() -> None:
@@ -59,6 +101,13 @@ def test_a_body_written_as_null_counts_as_none() -> None:
         ({"url": "http://a", "query": {"q": ["${input.x}"]}}, {"x": []}, "query.q"),
         ({"url": "http://a", "headers": {"Authorization": "${secrets.NONE}"}}, {}, "secrets.NONE"),
         ({"url": "http://a", "body": ["${input}"] * 200}, "x" * 8000, "body"),
+        ({"url": "http://a", "body": "${input}", "body_type": "text"}, {}, "body"),
+        ({"url": "http://a", "body": "${input}", "body_type": "text"}, None, "body"),
+        ({"url": "http://a", "body": "${input}", "body_type": "form"}, "a=b", "body"),
+        ({"url": "http://a", "body": "${input}", "body_type": "form"}, [1], "body"),
+        ({"url": "http://a", "body": "${input}", "body_type": "form"}, None, "body"),
+        ({"url": "http://a", "body": {"q": "${input.x}"}, "body_type": "form"}, {"x": {}}, "body.q"),
+        ({"url": "http://a", "body": {"q": ["${input.x}"]}, "body_type": "form"}, {"x": []}, "body.q"),
     ],
 )
 def test_what_cannot_be_sent_names_the_place(config: Any, value: Any, path: Any) -> None:

@@ -1,0 +1,129 @@
+"""/workflows/definitions, and the types of step they are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.wire import (
+    DefinitionView,
+    DeletedDefinition,
+    Order,
+    Page,
+    StepTypes,
+    TriggerDefinition,
+    TriggeredExecution,
+    ValidationView,
+)
+from stepwell.client.awaited.caller import AsyncCaller
+from stepwell.client.call import NOTHING, acting, asking, at, reading
+
+PATH = "/workflows/definitions"
+
+
+class AsyncDefinitions(AsyncCaller):
+    """Publish, read and manage definitions. Each is named by its id (wf_…)."""
+
+    async def publish_definition(self, document: Any, *, idempotency_key: str | None = None) -> DefinitionView:
+        """Publish a document as a new definition, or as the next version of the one of its name."""
+        return await self._call(acting(DefinitionView, PATH, document, idempotency_key=idempotency_key))
+
+    async def publish_version(
+        self, definition_id: str, document: Any, *, idempotency_key: str | None = None
+    ) -> DefinitionView:
+        """Publish a document as the next version of this definition; its name may be another."""
+        return await self._call(
+            acting(DefinitionView, PATH + at(definition_id), document, idempotency_key=idempotency_key, method="PUT")
+        )
+
+    async def validate_definition(self, document: Any) -> ValidationView:
+        """Return what publishing a document would find. Nothing is published."""
+        return await self._call(asking(ValidationView, f"{PATH}/validate", document))
+
+    async def list_definitions(
+        self,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        name: str | None = None,
+        enabled: bool | None = None,
+    ) -> Page[DefinitionView]:
+        """Return a page of definitions, newest first, without their documents."""
+        return await self._call(
+            reading(Page[DefinitionView], PATH, cursor=cursor, limit=limit, offset=offset, name=name, enabled=enabled)
+        )
+
+    async def get_definition(self, definition_id: str, *, version: int | None = None) -> DefinitionView:
+        """Return a definition with its document: the latest version, or the one named."""
+        return await self._call(reading(DefinitionView, PATH + at(definition_id), version=version))
+
+    async def enable_definition(
+        self,
+        definition_id: str,
+        *,
+        by: str | None = None,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> DefinitionView:
+        """Let processes of a definition be started."""
+        body = Order(by=by, reason=reason)
+        return await self._call(
+            acting(DefinitionView, PATH + at(definition_id, "enable"), body, idempotency_key=idempotency_key)
+        )
+
+    async def disable_definition(
+        self,
+        definition_id: str,
+        *,
+        by: str | None = None,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> DefinitionView:
+        """Let no more processes of a definition be started; those there are go on."""
+        body = Order(by=by, reason=reason)
+        return await self._call(
+            acting(DefinitionView, PATH + at(definition_id, "disable"), body, idempotency_key=idempotency_key)
+        )
+
+    async def delete_definition(
+        self,
+        definition_id: str,
+        *,
+        force: bool | None = None,
+        by: str | None = None,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> DeletedDefinition:
+        """Delete a definition. `force`: also while processes of it run; they are sent a cancel."""
+        return await self._call(
+            acting(
+                DeletedDefinition,
+                PATH + at(definition_id),
+                method="DELETE",
+                idempotency_key=idempotency_key,
+                query={"force": force, "by": by, "reason": reason},
+            )
+        )
+
+    async def trigger_definition(
+        self,
+        definition_id: str,
+        *,
+        trigger_data: Any = NOTHING,
+        by: str | None = None,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> TriggeredExecution:
+        """Start a process of a definition by hand; `trigger_data` is its input."""
+        body = TriggerDefinition(trigger_data=trigger_data, by=by, reason=reason)
+        return await self._call(
+            acting(TriggeredExecution, PATH + at(definition_id, "trigger"), body, idempotency_key=idempotency_key)
+        )
+
+    async def get_definition_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of a definition."""
+        return await self._call(reading(dict[str, Any], f"{PATH}/schema"))
+
+    async def list_step_types(self) -> StepTypes:
+        """Return the types of step there are, each with the JSON Schema of its `config`."""
+        return await self._call(reading(StepTypes, "/step-types"))

@@ -1,0 +1,1 @@
+"""The client without `await`, made from `awaited` by `stepwell/client/generate.py`."""

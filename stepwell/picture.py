@@ -1,0 +1,94 @@
+"""A process as a person sees it: what it is, how it stands, and each of its activities. Pure: nothing is printed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from api.wire import ActivityView, ProcessDetail
+from engine.core.model import SETTLED, ActivityStatus
+from stepwell.output import clock, day, fact_table, fitting, shortened, span
+
+COLUMNS = ("path", "status", "attempt", "started", "took", "about")
+NARROWER = ("path", "status", "attempt", "took", "about")
+MESSAGE = 120  # characters of an error
+
+
+def heading(found: ProcessDetail, now: datetime) -> Table:
+    """Return what the process is and how it stands at `now`."""
+    lasted = span(((found.ended_at or now) - found.created_at).total_seconds())
+    labels = ", ".join(f"{name}={value}" for name, value in found.labels.items())
+    rows = [
+        ("process", found.id),
+        ("definition", f"{found.type}, version {found.version}"),
+        ("status", found.status),
+        ("business key", found.business_key),
+        ("labels", labels or None),
+        ("created", day(found.created_at)),
+        ("ended", found.ended_at and f"{day(found.ended_at)}, after {lasted}"),
+        ("since", None if found.ended_at else lasted),
+    ]
+    return fact_table([row for row in rows if row[1] is not None])
+
+
+def activities(found: ProcessDetail, now: datetime, width: int, most: int | None = None) -> RenderableType:
+    """Return the activities as a table: in their order, of more than `most` those that matter now."""
+    chosen = _chosen(found.activities, most)
+    made = fitting(width, [_row(one, now) for one in chosen], COLUMNS, NARROWER)
+    left = len(found.activities) - len(chosen)
+    return Group(made, Text(f"… and {left} more", style="bright_black")) if left else made
+
+
+def _chosen(all_: list[ActivityView], most: int | None) -> list[ActivityView]:
+    if most is None or len(all_) <= most:
+        return all_
+    # What goes on, then what failed, then what ended last, then what nobody has reached.
+    ranked = sorted(range(len(all_)), key=lambda place: _rank(all_[place]))
+    return [all_[place] for place in sorted(ranked[:most])]
+
+
+def _rank(one: ActivityView) -> tuple[int, float]:
+    if one.status not in SETTLED and (one.started_at or one.due_at):
+        return 0, 0.0
+    if one.status == ActivityStatus.FAILED:
+        return 1, 0.0
+    return (2, -one.ended_at.timestamp()) if one.ended_at else (3, 0.0)
+
+
+def _row(one: ActivityView, now: datetime) -> dict[str, Any]:
+    lasted = one.started_at and span(((one.ended_at or now) - one.started_at).total_seconds())
+    return {
+        "path": one.path,
+        "status": one.status,
+        "attempt": one.attempt or None,
+        "started": clock(one.started_at),
+        "took": lasted,
+        "about": about(one, now),
+    }
+
+
+def about(one: ActivityView, now: datetime) -> str | None:
+    """Return what there is to say of an activity: what it waits for, why it failed or was skipped."""
+    parts = [
+        _wait(one),
+        f"again in {span((one.due_at - now).total_seconds())}" if one.due_at and one.wait is None else None,
+        f"{one.error.code}: {shortened(one.error.message, MESSAGE)}" if one.error else None,
+        one.skip_reason and one.skip_reason.replace("_", " "),
+    ]
+    return "; ".join(part for part in parts if part) or None
+
+
+def _wait(one: ActivityView) -> str | None:
+    wait = one.wait
+    if wait is None or one.status in SETTLED:
+        return None
+    if wait.task is not None:
+        return f"“{wait.task.title}” {one.task_id or ''}".rstrip()
+    until = f"until {day(one.due_at or one.deadline_at)}" if one.due_at or one.deadline_at else ""
+    signal = f"for {wait.signal}" if wait.signal else ""
+    key = f"({wait.correlation})" if wait.correlation else ""
+    return " ".join(part for part in (signal, key, until) if part)
