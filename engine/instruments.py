@@ -1,9 +1,9 @@
 """Counters, gauges and histograms, counted in plain dictionaries and written as Prometheus text when somebody asks.
 
 Counting costs well under a microsecond, for an engine that does 20,000 activities a second: see
-docs/decisions/0011-metrics-and-traces.md. One thread counts; another may read meanwhile and sees a moment of it, each
-series whole. A label has few values by design, and MOST_SERIES holds where a design errs: what comes beyond is counted
-under OTHER.
+docs/decisions/0011-metrics-and-traces.md. Nothing is locked: who reads while another thread counts sees a moment of it,
+each series whole, and where two threads count the same series one in very many may be missed. A label has few values by
+design, and MOST_SERIES holds where a design errs: what comes beyond is counted under OTHER.
 """
 
 from __future__ import annotations

@@ -78,6 +78,11 @@ class Metrics(Collector):
         assert isinstance(found, Histogram)  # noqa: S101
         return found
 
+    @property
+    def kinds(self) -> frozenset[type[Observation]]:
+        """Return what is counted here."""
+        return frozenset(self._readers)
+
     def __call__(self, observation: Observation) -> None:
         """Count."""
         read = self._readers.get(type(observation))
@@ -199,8 +204,12 @@ class WorkerMetrics(Metrics):
 
 
 def permitted(authorization: str | None, token: str | None) -> bool:
-    """Tell whether a request may read, by its Authorization header. Takes as long for a good guess as for a bad one."""
+    """Tell whether a request may read, by its Authorization header, decoded as HTTP does (Latin-1).
+
+    Takes as long for a good guess as for a bad one.
+    """
     if token is None:
         return True
     scheme, _, given = (authorization or "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+    sent = given.strip().encode("latin-1", "replace")
+    return scheme.lower() == "bearer" and hmac.compare_digest(sent, token.encode())

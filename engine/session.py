@@ -23,7 +23,7 @@ from engine import flush, queue, rescue
 from engine.config import Settings
 from engine.core.commands import Broken, Completed, Reported
 from engine.core.compile import Plan
-from engine.core.model import Activity, Category, Failure, State
+from engine.core.model import Activity, Category, Failure, ProcessStatus, State
 from engine.db import Link
 from engine.effects import Effects
 from engine.hold import Hold
@@ -233,8 +233,11 @@ class Session:
         if old is not None:
             old.close()
         self.holds[hold.id] = hold
+        rung = Rung(hold.id, loaded.bell, loaded.mail)
+        if state.status is ProcessStatus.CREATED:  # what is cancelled before it began must not begin
+            self._receive(hold, rung)
         hold.open()
-        self._receive(hold, Rung(hold.id, loaded.bell, loaded.mail))
+        self._receive(hold, rung)
         self.dirty(hold)
 
     # -- flush

@@ -45,6 +45,8 @@ Told = ActivityEnded | ProcessEnded
 class Spans:
     """Takes observations, sends spans. `observe` is told what becomes of them; it must not be this object."""
 
+    kinds = frozenset({ActivityEnded, ProcessEnded})
+
     def __init__(self, settings: Settings, observe: Observer) -> None:
         self._ratio = settings.trace_ratio
         self._observe = observe

@@ -25,7 +25,7 @@ from engine.config import Settings
 from engine.errors import NotFound, OperatorError, StepwellError, Unavailable
 from engine.measure import Measure, asking
 from engine.metrics import WorkerMetrics
-from engine.observe import JsonLog, Noted, Observation, Observer, Readers, Ticked, WorkerChanged, row_lost
+from engine.observe import JsonLog, Noted, Observation, Observer, Readers, Ticked, Trouble, WorkerChanged, row_lost
 from engine.scrape import Scrape
 
 MOST_CONNECTIONS = 64
@@ -74,6 +74,8 @@ def of_worker(settings: Settings, place: tuple[str, int] | None) -> Iterator[Obs
 
 class Pulse:
     """Knows whether the worker has its row, and has lately heard so. Read by another thread."""
+
+    kinds = frozenset({Ticked, WorkerChanged, Trouble})
 
     def __init__(self, fresh_s: float) -> None:
         self._fresh_s = fresh_s

@@ -29,6 +29,7 @@ DEFAULT = "default"  # the first tenant, and its first environment
 KINDS = ("caller", "report", "api", "worker")
 CONNECTIONS = 20  # of a customer's login: one that leaks must not take them all from workers and API
 UNLIMITED = -1
+OWN_PARTS = ("sslcert", "sslkey", "sslpassword")  # of a connection string: they say who its login is
 
 
 class Scope(Struct, frozen=True):
@@ -192,6 +193,8 @@ def register_login(
 def login_url(url: str, user: str, password: str | None, dbname: str | None = None) -> str:
     """Return `url` (or DSN) with another login, and another database if given; without a password if that is None."""
     parts: dict[str, Any] = {**conninfo_to_dict(url), "user": user, "password": password}
+    for name in OWN_PARTS:
+        parts.pop(name, None)
     if dbname:
         parts["dbname"] = dbname
     if "," in f"{parts.get('host', '')}{parts.get('port', '')}":

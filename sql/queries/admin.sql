@@ -127,12 +127,13 @@ select role_name
 from made
 
 -- :name admin.made_logins
--- The logins of a tenant, of an environment where one is given, or of this name; and whether each role was made here, not
--- registered as it was (the newest note of it says so). Rows: the logins asked for; the audit trail is read through.
+-- The logins of a tenant, of an environment where one is given, or of this name; and whether each role was made here: the
+-- newest note of it says so, and not that the role was there before; one registered by hand has none. Rows: the logins
+-- asked for; the audit trail is read through.
 select l.role_name,
        l.kind,
-       not coalesce((
-         select (a.data ->> 'existing')::boolean
+       coalesce((
+         select a.data ->> 'existing' is null
          from stepwell.audit a
          where a.action = 'login.created'
            and a.subject = l.role_name

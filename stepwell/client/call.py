@@ -100,9 +100,12 @@ def at(*parts: str) -> str:
     """Return a path: whatever an id contains, it stays one part of it. Raises BadInput for an empty one."""
     if "" in parts:
         raise BadInput("an id is empty", advice="Pass the id or name.")
-    return "".join(
-        f"/{quote(part, safe='').replace('.', '%2E') if set(part) == {'.'} else quote(part, safe='')}" for part in parts
-    )
+    return "".join(f"/{_part(part)}" for part in parts)
+
+
+def _part(part: str) -> str:
+    quoted = quote(part, safe="")
+    return quoted.replace(".", "%2E") if part in (".", "..") else quoted  # else it would be another path
 
 
 def authorization(key: str | None) -> dict[str, str]:

@@ -101,6 +101,7 @@ class Connection(HttpToolsProtocol):
         if last is None or last.more_body or self.scheme == "https":  # TLS is never half open
             return False
         self._deaf = True
+        self._in_message = False  # nothing more will come
         last.keep_alive = False
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -30,6 +31,12 @@ def programs() -> Path:
     """Return the folder of PostgreSQL's programs: of the release that the tests run on."""
     chosen = os.environ.get("STEPWELL_TEST_POSTGRES")
     return system_bin() if chosen == "system" else place.wheel_bin(place.server_account())
+
+
+def major() -> int:
+    """Return the release of those programs."""
+    said = place.run([f"{programs()}/pg_dump", "--version"], place.server_account(), cwd=Path("/")).stdout
+    return int(re.findall(r"(\d+)\.", said)[0])
 
 
 @contextmanager
@@ -63,13 +70,14 @@ def house_on(on: EmbeddedServer, folder: Path) -> Iterator[House]:
 class Operator:
     """Somebody who does what docs/backup.md says; the owner there has another name here."""
 
-    def __init__(self, on: EmbeddedServer, folder: Path) -> None:
-        self.on = on
+    def __init__(self, superuser: str, folder: Path, database: str = DATABASE) -> None:
+        self.superuser = superuser
         self.folder = folder
+        self.database = database
 
     def sql(self, title: str, *, owner: bool = False) -> None:
         """Execute a block of the page as superuser, or as the owner in the installation's database."""
-        dsn = self._owner() if owner else self.on.dsn
+        dsn = self._owner() if owner else self.superuser
         with psycopg.connect(dsn, autocommit=True) as db:
             for statement in self._text("sql", title).split(";\n"):  # one by one: `create database` stands alone
                 if statement.strip():
@@ -91,7 +99,7 @@ class Operator:
         return done.stdout
 
     def _owner(self) -> str:
-        return make_conninfo(self.on.dsn, dbname=DATABASE, user=OWNER, password=PASSWORD)
+        return make_conninfo(self.superuser, dbname=self.database, user=OWNER, password=PASSWORD)
 
     def _text(self, language: str, title: str) -> str:
         (found,) = blocks("docs/backup.md", language, title)

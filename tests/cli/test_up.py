@@ -92,21 +92,21 @@ def worker_pids(folder: Path) -> set[int]:
         return {pid for (pid,) in owner.execute("select pid from stepwell.worker")}
 
 
-def finished(folder: Path, process_id: str) -> Any:
+def finished(folder: Path, process_id: str, **settings: str) -> Any:
     """Wait until a process has ended; return it."""
 
     def look() -> Any:
-        found = answer(folder, "process", "show", process_id)
+        found = answer(folder, "process", "show", process_id, **settings)
         return found if found["ended_at"] else None
 
     return eventually(look, what=f"{process_id} has ended")
 
 
-def start_one(folder: Path) -> Any:
+def start_one(folder: Path, **settings: str) -> Any:
     (folder / "greeting.json").write_text(json.dumps(PROCESS))
-    answer(folder, "definition", "publish", "greeting.json")
-    made = answer(folder, "process", "start", "greeting", "--input", '{"word": "hello"}')
-    return finished(folder, made["id"])
+    answer(folder, "definition", "publish", "greeting.json", **settings)
+    made = answer(folder, "process", "start", "greeting", "--input", '{"word": "hello"}', **settings)
+    return finished(folder, made["id"], **settings)
 
 
 @pytest.fixture(scope="module")

@@ -29,3 +29,14 @@ def test_pure_steps_run_back_to_back_and_end_in_one_flush(house: House) -> None:
     assert house.history(process)[-1][4]["output"] == {"y": 7}
     for table in ("job", "lease", "timer", "inbox"):
         assert house.value(f"select count(*) from stepwell.{table}") == 0
+
+
+def test_a_process_that_is_cancelled_before_a_worker_sees_it_never_begins(house: House) -> None:
+    house.publish(PURE)
+    process = house.start("pure", {"n": 7})
+    with house.caller() as db:
+        db.execute("select stepwell.cancel_process(%s, 'ann', 'by mistake')", (process,))
+    with house.worker():
+        eventually(lambda: house.status(process) not in ("CREATED", "IN_PROGRESS"), what="it has ended")
+
+    assert [row[1] for row in house.history(process)] == ["process.created", "process.cancelled"]

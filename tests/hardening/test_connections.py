@@ -1,6 +1,7 @@
 """Slow, silent, half-open and too many connections: the API keeps answering the others, within bounded memory."""
 
 import contextlib
+import json
 import resource
 import selectors
 import socket
@@ -123,6 +124,19 @@ def test_an_answer_that_nobody_reads_is_given_up(house: House, key: str) -> None
         with narrow(api) as slow:
             slow.sendall(big)
             assert len(answers(slow)[0].body) == size
+
+
+def test_idle_connections_hold_nothing_of_their_last_request(house: House, key: str) -> None:
+    values = json.dumps({"definition": "plain", "input": [n / 7 for n in range(50_000)], "no_such_field": 1}).encode()
+    head = slow_post(key).replace(b"Expect: 100-continue\r\n", b"").replace(b"%d" % len(BODY), b"%d" % len(values))
+    with serving(house) as api, contextlib.ExitStack() as stack:
+        memory = []
+        for _ in range(60):
+            wire = stack.enter_context(api.dial())
+            wire.sendall(head + values)
+            assert answers(wire)[0].status == 422
+            memory.append(api.memory())
+        assert memory[-1] - memory[10] < 50 * (1 << 20)  # a request is some 2.5 MB of values, and as much of bytes
 
 
 def narrow(api: ApiProcess) -> socket.socket:

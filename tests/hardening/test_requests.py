@@ -1,5 +1,6 @@
 """What is no request, or a strange one, gets a plain answer; nothing of it disturbs anybody else."""
 
+import contextlib
 import random
 import socket
 import struct
@@ -131,7 +132,7 @@ def test_what_follows_a_request_does_not_cost_it_its_answer(bare: ApiProcess) ->
         with bare.dial() as wire:
             wire.sendall(GET + then)
             wire.shutdown(socket.SHUT_WR)
-            assert [answer.status for answer in answers(wire, 3)][0] == 200, then
+            assert answers(wire, 3)[0].status == 200, then
             assert ended(wire)
 
 
@@ -162,6 +163,21 @@ def test_a_body_nobody_reads_ends_the_connection_unless_it_is_small(bare: ApiPro
         wire.shutdown(socket.SHUT_WR)
         assert ended(wire)
     assert (large.status, large.headers["connection"]) == (401, "close")
+
+
+def test_a_body_without_end_is_answered_although_the_client_goes_on_sending(house: House) -> None:
+    with serving(house) as api:
+        key = b"Authorization: Bearer %b\r\n" % new_key(house, "acme_prod", ["admin"]).encode()
+        before = api.memory()
+        with api.dial() as wire:
+            wire.sendall(POST + key + b"Transfer-Encoding: chunked\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                for _ in range(64):
+                    wire.sendall(b"100000\r\n" + b" " * (1 << 20) + b"\r\n")
+            answer = answers(wire)[0]
+        assert (answer.status, answer.code, answer.headers["connection"]) == (413, "too_large", "close")
+        assert api.memory("VmHWM") < before + (80 << 20)
+        assert ask(api, GET).status == 200
 
 
 def test_who_asks_before_sending_a_body_is_told_to_go_on_or_not(house: House) -> None:
@@ -240,7 +256,7 @@ def test_random_bytes_and_broken_requests_do_no_harm(bare: ApiProcess, seed: int
     assert ask(bare, GET).status == 200
     assert bare.process.poll() is None
     assert [line for line in bare.troubles() if line.get("where") != "psycopg.pool"] == []
-    eventually(lambda: bare.files() <= before + 2, what="all connections are closed")
+    eventually(lambda: bare.files() <= before + 2, what="all connections are closed", seconds=5)
 
 
 def test_connections_that_are_reset_at_any_moment_leave_nothing_behind(bare: ApiProcess) -> None:
@@ -251,5 +267,5 @@ def test_connections_that_are_reset_at_any_moment_leave_nothing_behind(bare: Api
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         wire.close()
     assert ask(bare, GET).status == 200
-    eventually(lambda: bare.files() <= before + 2, what="all connections are closed")
+    eventually(lambda: bare.files() <= before + 2, what="all connections are closed", seconds=5)
     assert [line for line in bare.troubles() if line.get("where") != "psycopg.pool"] == []

@@ -18,7 +18,7 @@ from engine.db import Link, LinkLost
 from engine.embedded import EmbeddedServer
 from engine.embedded.place import server_account
 from engine.errors import EmbeddedError
-from tests.api.client import PLAIN, PROCESSES, new_key
+from tests.api.client import DEFINITIONS, PLAIN, PROCESSES, new_key
 from tests.certificates import Authority, Pair
 from tests.cli.program import run
 from tests.fix_servers import FAST, private_folder
@@ -111,18 +111,19 @@ def test_api_worker_and_owner_run_with_every_connection_encrypted_and_the_server
 ) -> None:
     migrated = run(house.folder, "migrate", STEPWELL_OWNER_DATABASE_URL=secured.dsn(OWNER))
     assert migrated.returncode == 0, migrated.stderr
-    house.publish(PLAIN)
     headers = {"Authorization": f"Bearer {new_key(house, 'acme_prod', ['admin'])}"}
     worker = WorkerProcess(secured.dsn("house_worker"), house.folder, {})
     try:
         with running(ApiProcess(secured.dsn("house_api"), house.folder)) as api:
             with httpx.Client(base_url=api.url, headers=headers) as client:
+                assert client.post(DEFINITIONS, json=PLAIN).status_code == 201
                 made = client.post(PROCESSES, json={"definition": "plain"}).headers["location"]
                 eventually(lambda: client.get(made).json()["status"] == "COMPLETED", what="the process has run")
-            seen = house.rows(
-                "select a.usename, bool_and(s.ssl) from pg_stat_activity a join pg_stat_ssl s using (pid) "
-                "where a.application_name like 'stepwell %' group by 1"
-            )
+            with psycopg.connect(house.superuser_dsn) as superuser:
+                seen = superuser.execute(
+                    "select a.usename, bool_and(s.ssl) from pg_stat_activity a join pg_stat_ssl s using (pid) "
+                    "where a.application_name like 'stepwell %' group by 1"
+                ).fetchall()
             assert dict(seen) == {"house_api": True, "house_worker": True}
             assert api.troubles() == []
         assert worker.errors() == []
@@ -166,6 +167,23 @@ async def test_the_workers_link_is_refused_without_trust_and_works_with_it(secur
         with pytest.raises(LinkLost, match=said):
             await link.open()
         await link.close()
+
+
+def test_the_connection_string_of_a_new_login_checks_the_server_and_has_nobody_elses_certificate(
+    secured: Secured, house: House
+) -> None:
+    pair = secured.pairs["house_api"]
+    owner = secured.dsn(OWNER, sslcert=str(pair.certificate), sslkey=str(pair.key))
+    made = run(
+        house.folder, "login", "create", "tls_worker", "--kind", "worker", "--json", STEPWELL_OWNER_DATABASE_URL=owner
+    )
+    assert made.returncode == 0, made.stderr
+    url = json.loads(made.stdout)["url"]
+    parts = conninfo_to_dict(url)
+    assert (parts["sslmode"], parts["sslrootcert"]) == ("verify-full", str(secured.authority.file))
+    assert not {"sslcert", "sslkey"} & set(parts)
+    with psycopg.connect(url) as worker:
+        assert worker.execute("select ssl from pg_stat_ssl where pid = pg_backend_pid()").fetchone() == (True,)
 
 
 def test_a_certificate_alone_lets_its_login_in_and_no_other(secured: Secured) -> None:

@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from engine.core.ids import execution_id
-from engine.migrate import schema_status
+from engine.errors import SchemaError
+from engine.migrate import migrate, schema_status
+from tests.backup.feed import epochs
 from tests.backup.lives import Lives, send
 from tests.backup.sites import house_on, server
 from tests.crash.audit import begun, number
@@ -22,7 +25,7 @@ from tests.upgrade import previous
 
 PACE = 0.02  # seconds between two starts of one caller
 STEPS = ("charge", "ship", "slow", "flaky")
-LONG = {  # has a snapshot by the time it waits
+LONG: dict[str, Any] = {  # has a snapshot by the time it waits
     "name": "long",
     "steps": [
         *({"id": f"s{n}", "type": "transform", "config": {"mapping": {"n": n}}} for n in range(70)),
@@ -187,3 +190,43 @@ def assert_called_as_history_says(house: House, outside: Gate) -> None:
     assert set(calls) == set(executions)
     assert {key: times for key, times in calls.items() if times > executions[key]} == {}
     assert len({(call.key, call.raw) for call in outside.calls()}) == len(calls)
+
+
+def test_a_migration_that_cannot_be_applied_leaves_the_previous_release_at_work(house: House, release: Path) -> None:
+    """Fails where what came before the fault stays: functions of one release on the schema of another."""
+    house.publish({"name": "plain", "steps": LONG["steps"][:1]})
+    house.owner.execute("create table stepwell.place (in_the_way integer)")
+    before = schema_status(house.owner)
+    assert before.pending[0] == "0007_search"
+
+    with pytest.raises(SchemaError, match="0009_place failed, and nothing was changed"):
+        migrate(house.owner)
+
+    assert schema_status(house.owner) == before
+    with house.worker(PYTHONPATH=str(release)):
+        process = house.start("plain")
+        eventually(lambda: house.status(process) == "COMPLETED", what="the previous release's worker completes it")
+
+
+def test_a_database_that_was_restored_before_it_knew_of_places_begins_in_a_higher_epoch(house: House) -> None:
+    """Fails where the first epoch is taken over although history is numbered by transactions of another server."""
+    house.publish({"name": "plain", "steps": LONG["steps"][:1]})
+    house.start("plain")
+    with house.connect("superuser") as db:
+        db.execute("update stepwell.history set tx = (tx::text::bigint + 1000000)::text::xid8")
+
+    migrate(house.owner)
+    house.start("plain")
+
+    assert epochs(house) == [1, 2]
+
+
+def test_a_migrated_database_that_was_not_restored_stays_in_its_epoch(house: House) -> None:
+    """Fails where the migration itself is taken for a move."""
+    house.publish({"name": "plain", "steps": LONG["steps"][:1]})
+    house.start("plain")
+
+    migrate(house.owner)
+    house.start("plain")
+
+    assert epochs(house) == [1]

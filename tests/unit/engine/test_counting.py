@@ -119,7 +119,8 @@ def test_every_metric_says_its_unit_and_no_label_grows_with_the_work() -> None:
         ("Bearer", "t", False),
         ("Bearer tt", "t", False),
         ("Basic t", "t", False),
-        ("Bearer é", "é", True),
+        ("Bearer é".encode().decode("latin-1"), "é", True),
+        ("Bearer \u20ac", "t", False),
         ("Bearer " + "t" * 100_000, "t", False),
     ],
 )

@@ -154,6 +154,26 @@ def test_a_reader_that_raises_is_reported_once_and_the_others_get_everything() -
     assert "RuntimeError: a bug" in getattr(seen[0], "message", "")
 
 
+def test_a_reader_is_given_the_kinds_it_names_and_no_others() -> None:
+    class Ends:
+        kinds = frozenset({ActivityEnded})
+
+        def __init__(self) -> None:
+            self.seen: list[Observation] = []
+
+        def __call__(self, observation: Observation) -> None:
+            self.seen.append(observation)
+
+    some, everything = Ends(), list[Observation]()
+    readers = Readers(some, everything.append)
+    for _ in range(2):
+        readers(began())
+        readers(ended())
+
+    assert [type(one) for one in some.seen] == [ActivityEnded, ActivityEnded]
+    assert len(everything) == 4
+
+
 @pytest.mark.parametrize("what", ["fenced", "connection_lost", "stopped"])
 def test_a_worker_without_its_row_is_known_as_such(what: str) -> None:
     assert row_lost(WorkerChanged(worker=1, what=what))
