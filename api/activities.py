@@ -13,7 +13,8 @@ from api.documented import described
 from api.outcomes import command
 from api.problems import not_found
 from api.wire import CommandView, ResumeActivity
-from engine.store import AsyncConnection, Scope, resume_activity
+from engine.store.base import AsyncConnection, Scope
+from engine.store.orders import resume_activity
 
 MAX_NAME = 800  # characters of a path or an execution id, as in SQL
 

@@ -22,7 +22,7 @@ from api.database import WAIT_S, Database
 from engine.core.ids import public_id
 from engine.errors import Forbidden, Unauthenticated, Unavailable
 from engine.keys import hash_key, well_formed
-from engine.store import Key, find_key
+from engine.store.access import Key, find_key
 
 REMEMBERED_S = 10.0
 MAX_REMEMBERED = 10_000  # keys; some 5 MB

@@ -15,7 +15,8 @@ from api.problems import not_found
 from engine.core.ids import private_id
 from engine.core.schemas import SchemaFault, Validator, Violation
 from engine.errors import BadInput, NotFound
-from engine.store import AsyncConnection, Scope, get_document, resolve_definition
+from engine.store.base import AsyncConnection, Scope
+from engine.store.definitions import get_document, resolve_definition
 
 MAX_KEPT = 1000  # versions
 

@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from engine import db
 from engine.errors import Unavailable
-from engine.store import AsyncConnection, Scope, begin
+from engine.store.base import AsyncConnection, Scope, begin
 
 WAIT_S = 2.0  # for a connection; then 503. Long enough for a restart of PostgreSQL to go unnoticed.
 AWAY_WAIT_S = 0.25  # the same once a request has waited in vain, until one succeeds

@@ -18,14 +18,9 @@ from api.idempotency import Answer, once, respond
 from api.problems import not_found
 from api.tracing import traceparent
 from api.wire import DefinitionView, DeletedDefinition, ExecutionStatus, Order, TriggerDefinition, TriggeredExecution
-from engine.store import (
-    AsyncConnection,
-    Scope,
-    delete_definition,
-    enable_definition,
-    get_definition,
-    start_process,
-)
+from engine.store.base import AsyncConnection, Scope
+from engine.store.definitions import delete_definition, enable_definition, get_definition
+from engine.store.processes import start_process
 
 Force = Annotated[bool, QueryParameter(description="Cancel its processes that have not ended, instead of refusing.")]
 By = Annotated[str | None, QueryParameter(min_length=1, max_length=150, description="Who asks.")]

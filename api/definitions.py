@@ -24,10 +24,9 @@ from engine.core.definition import DEFINITION_SCHEMA, Definition, parse_definiti
 from engine.core.ids import public_id
 from engine.core.shapes import Findings
 from engine.errors import BadInput, InvalidDefinition
-from engine.store import (
-    AsyncConnection,
+from engine.store.base import AsyncConnection, Scope
+from engine.store.definitions import (
     DefinitionRow,
-    Scope,
     get_definition,
     list_definitions,
     publish_definition,

@@ -16,7 +16,8 @@ from api.process_view import all_activities, refs_of
 from api.wire import ExecutionContext, ExecutionStatus, ExecutionView, StepExecutionView, StepStatus
 from engine.core.ids import public_id
 from engine.core.model import Activity, ActivityStatus, ProcessStatus, State
-from engine.store import ExecutionRow, ProcessRow, Scope
+from engine.store.base import Scope
+from engine.store.processes import ExecutionRow, ProcessRow
 
 IN_WORDS: dict[ProcessStatus, ExecutionStatus] = {
     ProcessStatus.CREATED: ExecutionStatus.PENDING,

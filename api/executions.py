@@ -22,7 +22,9 @@ from api.problems import not_found
 from api.processes import order
 from api.search import definition_number
 from api.wire import CommandView, ExecutionStatus, ExecutionView, Order, Page
-from engine.store import MAX_PAYLOADS, AsyncConnection, Scope, list_executions, load_process, read_values
+from engine.store.base import AsyncConnection, Scope
+from engine.store.history import MAX_PAYLOADS, read_values
+from engine.store.processes import list_executions, load_process
 
 _PORTION = 20  # states in memory at once: at most some 16 MB of JSON, a hundred activities with 8 KB each
 

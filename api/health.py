@@ -10,7 +10,7 @@ from api.database import Db
 from api.problems import MEDIA_TYPE, Problem
 from api.wire import Health
 from engine.errors import SchemaError, Unavailable
-from engine.store import reachable
+from engine.store.access import reachable
 
 PREFIX = "/health/"
 

@@ -19,7 +19,8 @@ from msgspec import Struct
 from api.bodies import Asked
 from api.database import Database
 from engine.errors import BadInput, Conflict, IdempotencyMismatch
-from engine.store import AsyncConnection, Key, Scope, claim_answer, keep_answer
+from engine.store.access import Key, claim_answer, keep_answer
+from engine.store.base import AsyncConnection, Scope
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}

@@ -20,16 +20,9 @@ from api.wire import MAX_RETRIES, Order, ProcessView, RefusedRetry, RetriesView,
 from engine.core.ids import public_id
 from engine.core.model import ProcessStatus
 from engine.errors import BadInput
-from engine.store import (
-    AsyncConnection,
-    ProcessFilter,
-    RetryRow,
-    Scope,
-    get_process_row,
-    list_processes,
-    release_process,
-    retry_processes,
-)
+from engine.store.base import AsyncConnection, Scope
+from engine.store.orders import RetryRow, release_process, retry_processes
+from engine.store.processes import ProcessFilter, get_process_row, list_processes
 
 _FILTERS = ("definition", "error_code", "failed_step", "created_after", "created_before")
 

@@ -20,7 +20,9 @@ from engine.core.events import decode_body
 from engine.core.ids import public_id
 from engine.core.model import ActivityStatus
 from engine.errors import BadInput, CommandRejected, NotFound, StepwellError
-from engine.store import AsyncConnection, OutcomeRow, Scope, find_outcome, get_process_row, last_seq
+from engine.store.base import AsyncConnection, Scope
+from engine.store.history import OutcomeRow, find_outcome, last_seq
+from engine.store.processes import get_process_row
 
 PATIENCE_S = 2.0
 _PAUSES_S = (0.025, 0.025, 0.05, 0.05)

@@ -14,7 +14,7 @@ from api.catalogue import Step
 from api.wire import ActivityView, ProcessDetail, ProcessView
 from engine.core.ids import execution_id, public_id, task_id
 from engine.core.model import Activity, ActivityStatus, ProcessStatus, State
-from engine.store import ProcessRow
+from engine.store.processes import ProcessRow
 
 _CURRENT = frozenset({ActivityStatus.RUNNING, ActivityStatus.WAITING})
 

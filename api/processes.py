@@ -35,23 +35,20 @@ from api.wire import (
 )
 from engine.core.ids import private_id, public_id
 from engine.core.model import ProcessStatus
-from engine.store import (
-    AsyncConnection,
-    HistoryRow,
+from engine.store.base import AsyncConnection, Scope
+from engine.store.history import HistoryRow, read_history, read_payloads
+from engine.store.orders import order_process
+from engine.store.processes import (
     ProcessFilter,
-    Scope,
     count_processes,
     get_process_row,
     list_processes,
     load_process,
-    order_process,
     process_exists,
-    read_history,
-    read_payloads,
     start_process,
     start_processes,
 )
-from engine.store import quarantined as set_aside
+from engine.store.processes import quarantined as set_aside
 
 _MAX_HISTORY = 1000
 _LABEL = "`name:value`; several, separated by commas, must all match. A comma in a value is written `\\,`."

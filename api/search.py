@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from api.catalogue import find_definition
 from api.queries import refused
 from engine.core.ids import private_id
-from engine.store import AsyncConnection, Scope
+from engine.store.base import AsyncConnection, Scope
 
 MAX_LABELS = 4  # in one search
 MAX_TEXT = MAX_LABELS * 500

@@ -13,7 +13,8 @@ from api.documented import described
 from api.idempotency import Answer, once, respond
 from api.wire import SendSignal, SignalView
 from engine.errors import Conflict
-from engine.store import AsyncConnection, Scope, send_signal
+from engine.store.base import AsyncConnection, Scope
+from engine.store.orders import send_signal
 
 
 @post(

@@ -20,7 +20,9 @@ from api.search import definition_number
 from api.wire import ClaimTask, CommandView, CompleteTask, Page, ReassignTask, RejectTask, TaskView
 from engine.core.ids import parse_task_id, private_id, public_id, task_id
 from engine.errors import NotFound
-from engine.store import AsyncConnection, Scope, TaskRow, assign_task, complete_task, get_task, list_tasks, reject_task
+from engine.store.base import AsyncConnection, Scope
+from engine.store.orders import assign_task, complete_task, reject_task
+from engine.store.tasks import TaskRow, get_task, list_tasks
 
 _CLOSED = "List open tasks with GET /api/v1/tasks; the history of the process says how one ended."
 

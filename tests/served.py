@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,8 +138,8 @@ class Answer:
         return str(problem["code"])
 
 
-def answers(wire: socket.socket, count: int = 1) -> list[Answer]:
-    """Read answers (with Content-Length) from a connection; fewer where it ends before."""
+def answers(wire: socket.socket, count: int = 1, pause_s: float = 0.0) -> list[Answer]:
+    """Read answers (with Content-Length) from a connection, at leisure; fewer where it ends before."""
     found: list[Answer] = []
     waiting = b""
     while len(found) < count:
@@ -148,6 +149,7 @@ def answers(wire: socket.socket, count: int = 1) -> list[Answer]:
             found.append(Answer(head, rest[: int(length[1])]))
             waiting = rest[int(length[1]) :]
             continue
+        time.sleep(pause_s)
         got = wire.recv(1 << 16)
         if not got:
             break

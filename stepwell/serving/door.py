@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stepwell.serving import refusals
-from stepwell.serving.room import ANSWER_SECONDS, HEAD_SECONDS, Guest, Room, Welcome
+from stepwell.serving.room import ANSWER_SECONDS, Guest, Room, Welcome
 from stepwell.tls import Identity
 
 AT_ONCE = 64  # connections accepted before others get their turn
@@ -138,7 +138,7 @@ class Arrival:
         """Become a connection. Who breaks off meanwhile, or speaks another TLS, is gone without a word."""
         secured: dict[str, Any] = {}
         if context is not None:
-            secured = {"ssl": context, "ssl_handshake_timeout": HEAD_SECONDS, "ssl_shutdown_timeout": ANSWER_SECONDS}
+            secured = {"ssl": context, "ssl_shutdown_timeout": ANSWER_SECONDS}  # the room sees to the handshake
         self._handed_over = True
         try:
             await self._door.loop.connect_accepted_socket(self._made, self._wire, **secured)

@@ -13,7 +13,7 @@ from api import bodies
 from api.bodies import Places, decode_json, too_many
 from engine.core.ids import private_id
 from engine.errors import TooLarge, UnreadableBody
-from engine.store import MAX_PAYLOADS
+from engine.store.history import MAX_PAYLOADS
 from tests.api.client import PLAIN, PROCESSES, SIGNALS, Api, problem, publish, start
 
 JSON = {"Content-Type": "application/json"}

@@ -99,7 +99,9 @@ class Operator:
         return done.stdout
 
     def _owner(self) -> str:
-        return make_conninfo(self.superuser, dbname=self.database, user=OWNER, password=PASSWORD)
+        # Where only: what else our client library puts into a connection string, an older pg_dump does not know.
+        where = {name: value for name, value in conninfo_to_dict(self.superuser).items() if name in ("host", "port")}
+        return make_conninfo("", **where, dbname=self.database, user=OWNER, password=PASSWORD)
 
     def _text(self, language: str, title: str) -> str:
         (found,) = blocks("docs/backup.md", language, title)

@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import ssl
-import time
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +152,12 @@ def test_the_api_and_up_do_not_start_with_a_certificate_that_cannot_be_used(
         assert "Traceback" not in done.stderr
 
 
+def test_no_context_of_ours_speaks_old_tls_or_lets_a_client_renegotiate(pair: Pair) -> None:
+    context = tls.server_context(pair.certificate, pair.key)
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.options & ssl.OP_NO_RENEGOTIATION
+
+
 def test_one_file_may_hold_certificate_and_key(house: House, authority: Authority, pair: Pair, tmp_path: Path) -> None:
     both = pair.together(tmp_path / "both.pem")
     with serving(house, STEPWELL_TLS_CERTIFICATE_FILE=str(both)) as api:
@@ -190,17 +195,17 @@ def test_what_comes_instead_of_a_handshake_does_no_harm(house: House, authority:
 def test_an_answer_is_complete_for_a_slow_reader_and_given_up_for_none(
     house: House, authority: Authority, pair: Pair
 ) -> None:
-    big = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    with serving(house, first="room.ANSWER_SECONDS = 3.0", **settings(pair)) as api:
-        size = len(ask(api, big, authority.context()).body)
+    big = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = big[:-2] + b"Connection: close\r\n\r\n"
+    with serving(house, first="room.ANSWER_SECONDS = 5.0", **settings(pair)) as api:
+        size = len(ask(api, last, authority.context()).body)
         with narrow(api, authority) as slow:
-            slow.sendall(big)
-            time.sleep(1.5)
-            assert len(answers(slow)[0].body) == size
+            slow.sendall(big * 16 + last)
+            assert [len(answer.body) for answer in answers(slow, 18, pause_s=0.02)] == [size] * 17
         files = api.files()
-        wires = [narrow(api, authority) for _ in range(5)]
-        for wire in wires:
-            wire.sendall(big.replace(b"Connection: close\r\n", b"") * 17)
+        wires = [narrow(api, authority) for _ in range(6)]
+        for count, wire in zip((1, 5, 17, 17, 17, 17), wires, strict=True):
+            wire.sendall(big * count)
         eventually(lambda: sum(x["late"] for x in api.seen("connections")) >= len(wires), what="all are given up")
         eventually(lambda: api.files() <= files, what="all are closed")
         for wire in wires:

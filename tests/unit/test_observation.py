@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from engine.observe import Observation, Ticked, Trouble, WorkerChanged
-from stepwell.observation import Pulse
+from stepwell.window import Pulse
 
 REGISTERED = WorkerChanged(worker=1, what="registered")
 TICKED = Ticked(duration_s=0.01, claimed=0, holds=0, slots=1, calls=0)
@@ -39,3 +42,12 @@ def test_a_worker_is_ready_from_its_registration_on_while_it_hears_from_the_data
 def test_a_worker_that_lost_its_row_is_not_ready_until_it_has_another(lost: Observation) -> None:
     assert not ready(REGISTERED, TICKED, lost)
     assert ready(REGISTERED, TICKED, lost, REGISTERED)
+
+
+def test_a_worker_without_observe_and_receiver_loads_nothing_that_only_those_need() -> None:
+    """Fails where the command line imports a web framework, or the engine a metrics library, just in case."""
+    heavy = "{'litestar', 'uvicorn', 'prometheus_client', 'opentelemetry', 'requests'}"
+    code = f"import sys, stepwell.programs, engine.worker; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

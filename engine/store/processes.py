@@ -1,0 +1,180 @@
+"""Processes: started, found, and read as their history tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from engine.core.events import Event, decode_body
+from engine.core.evolve import fold
+from engine.core.model import State
+from engine.core.snapshot import OutdatedSnapshot, restore
+from engine.db import Row
+from engine.store.base import MAX_BIGINT, AsyncConnection, Scope, call, fetch_all, fetch_one, json_text
+from engine.store.history import read_history
+
+_MARGIN = timedelta(minutes=10)  # between a process's created_at and the clock in its id: lock waits, large bulks
+_TAIL = msgspec.json.Decoder(list[tuple[int, datetime, str, int, str | None, int | None, msgspec.Raw]])
+
+
+class ProcessRow(Struct, frozen=True):
+    id: int
+    definition_id: int
+    definition: str
+    version: int
+    status: str
+    business_key: str | None
+    priority: int
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    labels: dict[str, str]
+    error_code: str | None  # these two while FAILED
+    failed_step: str | None
+
+
+class ExecutionRow(Struct, frozen=True):
+    """What a list of executions needs beside the state."""
+
+    id: int
+    definition_id: int
+    definition: str
+    version: int
+
+
+class ProcessFilter(Struct, frozen=True, kw_only=True):
+    """Which processes; None = any."""
+
+    status: str | None = None
+    definition_id: int | None = None
+    business_key: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    ended_after: datetime | None = None
+    ended_before: datetime | None = None
+    failed_step: str | None = None
+    error_code: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()  # all must match
+    ids: tuple[int, ...] | None = None  # only some of these
+
+
+async def start_process(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> str:
+    """Start one process; return its public id. `values`: the arguments of stepwell.start_process."""
+    given = {"labels": None, "trigger": None, "traceparent": None, **values}
+    for name in ("input", "labels", "trigger"):
+        given[name] = json_text(given[name]) if name == "input" or given[name] is not None else None
+    return str(await call(connection, "process.start", given, scope))
+
+
+async def start_processes(connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]) -> list[str]:
+    """Start one process for each of `inputs`, all or nothing; return their public ids in the same order."""
+    given = {"traceparent": None, **values, "inputs": json_text(values["inputs"])}
+    given["labels"] = json_text(values["labels"]) if values.get("labels") is not None else None
+    return list(await call(connection, "process.start_many", given, scope))
+
+
+async def get_process_row(connection: AsyncConnection, _scope: Scope, process_id: int) -> ProcessRow | None:
+    """Return the narrow row of a process."""
+    row = await fetch_one(connection, "process.row", {"id": process_id})
+    return _process_row(row) if row else None
+
+
+def _process_row(row: Row) -> ProcessRow:
+    labels = msgspec.json.decode(row[10]) if row[10] else {}
+    return ProcessRow(*(*row[:10], labels, *row[11:]))
+
+
+async def load_process(connection: AsyncConnection, scope: Scope, process_id: int) -> tuple[ProcessRow, State] | None:
+    """Return row and state: the snapshot and the history since, folded. Raises NewerEvent."""
+    row = await fetch_one(connection, "process.get", {"id": process_id})
+    if row is None:
+        return None
+    *narrow, snapshot, history = row
+    return _process_row(tuple(narrow)), await _state(connection, scope, process_id, snapshot, history)
+
+
+async def list_executions(
+    connection: AsyncConnection, scope: Scope, values: Mapping[str, Any]
+) -> list[tuple[ExecutionRow, State]]:
+    """Return processes with their states, newest first, in one statement. Raises NewerEvent.
+
+    `values`: definition_id and statuses (None = any), before, limit, offset. What a state holds is bounded, not small:
+    ask for a few at a time.
+    """
+    given = {**scope.ids(), **values, "before": MAX_BIGINT if values["before"] is None else values["before"]}
+    rows = await fetch_all(connection, "process.executions", given, planned_anew=True)
+    return [
+        (ExecutionRow(*narrow), await _state(connection, scope, narrow[0], snapshot, history))
+        for *narrow, snapshot, history in rows
+    ]
+
+
+async def _state(
+    connection: AsyncConnection, scope: Scope, process_id: int, snapshot: str | None, history: str | None
+) -> State:
+    try:
+        state = restore(snapshot)
+    except (OutdatedSnapshot, msgspec.ValidationError):  # written by another release: the history says the same
+        rows = await read_history(connection, scope, process_id, 0, 1_000_000)
+        return fold(_event(r.seq, r.at, r.type, r.v, r.path, r.attempt, r.data) for r in rows)
+    return fold(_events(history), state)
+
+
+def _events(history: str | None) -> Iterator[Event]:
+    for seq, at, type_, v, path, attempt, data in _TAIL.decode(history) if history else ():
+        yield _event(seq, at, type_, v, path, attempt, bytes(data))
+
+
+def _event(
+    seq: int, at: datetime, type_: str, v: int, path: str | None, attempt: int | None, data: bytes | str
+) -> Event:
+    body = decode_body(type_, v, data)
+    return Event(seq=seq, at=at, type=type_, body=body, path=path, attempt=attempt, v=v)
+
+
+async def list_processes(
+    connection: AsyncConnection, scope: Scope, wanted: ProcessFilter, before: int | None, limit: int
+) -> list[ProcessRow]:
+    """Return up to `limit` processes with an id below `before`, newest first."""
+    values = {**_filter(scope, wanted), "before": MAX_BIGINT if before is None else before, "limit": limit}
+    name = "process.list_by_label" if wanted.labels else "process.list"
+    return [_process_row(row) for row in await fetch_all(connection, name, values, planned_anew=True)]
+
+
+async def count_processes(connection: AsyncConnection, scope: Scope, wanted: ProcessFilter) -> int:
+    """Return how many processes match. Reads them all: for people, not for loops."""
+    name = "process.count_by_label" if wanted.labels else "process.count"
+    return int((await fetch_all(connection, name, _filter(scope, wanted), planned_anew=True))[0][0])
+
+
+def _filter(scope: Scope, wanted: ProcessFilter) -> dict[str, Any]:
+    low = _first_id(wanted.created_after, -_MARGIN) if wanted.created_after else 0
+    high = _first_id(wanted.created_before, _MARGIN) if wanted.created_before else MAX_BIGINT
+    labels = {
+        "label_name": wanted.labels[0][0] if wanted.labels else None,  # one drives the search, the others narrow it
+        "label_value": wanted.labels[0][1] if wanted.labels else None,
+        "label_names": [name for name, _ in wanted.labels[1:]],
+        "label_values": [value for _, value in wanted.labels[1:]],
+    }
+    ids = None if wanted.ids is None else list(wanted.ids)
+    return {**scope.ids(), **msgspec.structs.asdict(wanted), **labels, "ids": ids, "low": low, "high": high}
+
+
+def _first_id(moment: datetime, margin: timedelta) -> int:
+    """Return the smallest id of a moment moved by `margin`, as stepwell.first_id does."""
+    seconds = moment.timestamp() + margin.total_seconds()  # not by way of UTC, whose years end where others go on
+    return min(max(int(seconds * 1000) << 20, 0), MAX_BIGINT)
+
+
+async def process_exists(connection: AsyncConnection, _scope: Scope, process_id: int) -> bool:
+    """Tell whether the scope has this process."""
+    return await fetch_one(connection, "process.exists", {"id": process_id}) is not None
+
+
+async def quarantined(connection: AsyncConnection, scope: Scope) -> tuple[int, ...]:
+    """Return the ids of the processes that are set aside, the newest 10,000: for ProcessFilter.ids."""
+    return tuple(await call(connection, "process.quarantined", {}, scope))
