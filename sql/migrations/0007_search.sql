@@ -23,8 +23,9 @@ alter table stepwell.process
   add column error_code text,
   add column failed_step text;
 
--- Only failed processes are in them: nothing is written to them by a process that goes well.
-create index process_by_error on stepwell.process (tenant_id, environment_id, error_code, id)
+-- Only failed processes are in them: nothing is written to them by a process that goes well. `on only`: migrate builds the
+-- parts beside the writers.
+create index process_by_error on only stepwell.process (tenant_id, environment_id, error_code, id)
   where error_code is not null;
-create index process_by_failed_step on stepwell.process (tenant_id, environment_id, failed_step, id)
+create index process_by_failed_step on only stepwell.process (tenant_id, environment_id, failed_step, id)
   where failed_step is not null;

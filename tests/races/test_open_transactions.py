@@ -103,8 +103,8 @@ def test_while_callers_transactions_stay_open_a_thousand_processes_finish_a_part
             done.ask()
             callers = {undone.db.info.backend_pid, done.db.info.backend_pid}
 
-            # One month more than the workers' own upkeep makes: process, history, payload.
-            assert house.value("select stepwell.ensure_partitions(ahead => 4)") == 3
+            # One month more than the workers' own upkeep makes: process, history, payload, labels.
+            assert house.value("select stepwell.ensure_partitions(ahead => 4)") == 4
             with house.caller() as db:
                 row = db.execute(
                     "select stepwell.start_processes('work', %s)", (json.dumps([{"n": n} for n in range(1000)]),)
