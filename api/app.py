@@ -34,11 +34,12 @@ from api import (
     tasks,
 )
 from api.auth import Keys, authorize
-from api.bodies import MAX_BODY, Asked, Places
+from api.bodies import MAX_BODY, Asked, let_go
 from api.catalogue import Catalogue
 from api.database import Database
 from api.document import Document
 from api.documented import StrictStructs
+from api.limits import Bytes, Places, UnderWay
 from api.problems import Handlers
 from api.queries import refuse_unknown_parameters
 from api.rate import RateLimit
@@ -68,12 +69,14 @@ class Application(Litestar):
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                let_go(self.state, scope)  # the answer is made: who reads it slowly keeps nobody from a place
             await send(message)
 
         try:
             await super().__call__(scope, receive, watched)
         finally:
-            self.state.large_bodies.give_back(scope)
+            let_go(self.state, scope)
+            self.state.under_way.end(scope)
             self.state.observe(
                 RequestServed(
                     level=_level(scope["path"], status),
@@ -120,7 +123,9 @@ def create_app(settings: Settings, observe: Observer = nowhere, *, pool_size: in
                 "rate_limit": RateLimit(settings.rate_limit_per_second, settings.rate_burst),
                 "observe": observe,
                 "scrape": scrape,
-                "large_bodies": Places(),
+                "body_places": Places(),
+                "body_bytes": Bytes(),
+                "under_way": UnderWay(settings.api_connections),
             }
         ),
         dependencies={

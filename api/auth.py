@@ -82,6 +82,7 @@ async def authorize(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         raise Unauthenticated("the request has no API key")
     found = await connection.app.state.api_keys.find(key.strip())
     connection.app.state.rate_limit.take(found.id)
+    connection.app.state.under_way.begin(connection.scope, found.id)
     # Absent where the framework itself answers: OPTIONS names the methods, to anybody who has a key.
     needed: tuple[str, ...] | None = handler.opt.get("rights")
     if needed is not None and "admin" not in found.rights and not found.rights.intersection(needed):

@@ -4,7 +4,8 @@ Raw bytes of at most 16 MiB (the framework stops reading beyond), read within 30
 values and depth, counted before anything is made of them → JSON or YAML → the form jsonb hands back (`values.admit`) →
 a Struct of api/wire.py. Each check answers with a problem that points at the fault; nothing sent ends as a 500.
 
-A large body takes many times its size as values, so only LARGE_AT_ONCE requests have one at a time; see `Places`.
+A large body takes many times its size as values, so only two requests have one at a time; and of the bytes of all
+bodies only so many are kept (api/limits.py). Both are given back by `let_go`, before the answer is sent.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 from litestar import Request
 
+from api.limits import UNWEIGHED
 from api.yaml_bodies import MAX_YAML, read_yaml
 from engine.core import values
 from engine.core.values import Inadmissible, admit, escape
@@ -32,8 +35,12 @@ MAX_VALUES = 1_000_000  # in one body: some 100 MB when decoded
 BODY_SECONDS = 30.0  # for all of a body: who drips bytes must not keep a connection
 
 AT_ONCE = 64 << 10  # bytes; larger bodies are decoded in a thread
-LARGE = 1 << 20  # bytes; larger bodies wait for one of LARGE_AT_ONCE places
-LARGE_AT_ONCE = 2
+LARGE = 1 << 20  # bytes; larger bodies wait for a place
+YAML_AT_ONCE = 4 << 10  # the same for YAML: it is 50 times slower to read
+YAML_LARGE = 64 << 10
+
+_RAW, _VALUE = "stepwell.raw", "stepwell.body"  # where a scope keeps them
+_yaml_thread = ThreadPoolExecutor(1, "yaml")  # one: it would only take turns with others, and keep JSON waiting
 
 JSON_TYPES = ("application/json",)
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
@@ -68,23 +75,12 @@ class BodyTooSlow(BadInput):
     advice = "Send the request again; a body has 30 s to arrive."
 
 
-class Places:
-    """Room for large bodies. A request keeps its place until it has been answered: so long its values live."""
-
-    _SLOT = "stepwell.place"
-
-    def __init__(self, number: int = LARGE_AT_ONCE) -> None:
-        self._free = asyncio.Semaphore(number)
-
-    async def take(self, scope: Any) -> None:
-        """Wait for a place for the request of this ASGI scope."""
-        await self._free.acquire()
-        scope[self._SLOT] = True
-
-    def give_back(self, scope: Any) -> None:
-        """End the request's hold on a place, if it has one."""
-        if scope.pop(self._SLOT, False):
-            self._free.release()
+def let_go(state: Any, scope: Any) -> None:
+    """Forget the body of a request that has its answer, and give back what was taken for it."""
+    scope.pop(_RAW, None)
+    scope.pop(_VALUE, None)
+    state.body_places.give_back(scope)
+    state.body_bytes.give_back(scope)
 
 
 class Asked(Request[Any, Any, Any]):
@@ -92,11 +88,25 @@ class Asked(Request[Any, Any, Any]):
 
     async def body(self) -> bytes:
         """Return the body as it came. Raises BodyTooSlow, and the framework's own for one that is too large."""
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await super().body()
-        except TimeoutError:
-            raise BodyTooSlow("the body did not arrive in time") from None
+        kept: Any = self.scope
+        if _RAW not in kept:
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    kept[_RAW] = await self._receive()
+            except TimeoutError:
+                raise BodyTooSlow("the body did not arrive in time") from None
+        return bytes(kept[_RAW])
+
+    async def _receive(self) -> bytes:
+        """Read the body, and count it as it comes: what is only announced takes nothing from others."""
+        pieces, size = list[bytes](), 0
+        async for piece in self.stream():
+            uncounted = max(UNWEIGHED - size, 0)
+            size += len(piece)
+            if len(piece) > uncounted:
+                await self.app.state.body_bytes.take(self.scope, len(piece) - uncounted)
+            pieces.append(piece)
+        return b"".join(pieces)
 
     async def json(self) -> Any:
         """Return the body as the Struct that the handler takes. Raises StepwellError."""
@@ -106,16 +116,14 @@ class Asked(Request[Any, Any, Any]):
 
     async def value(self) -> Any:
         """Return the body as a JSON value in jsonb's form. Raises StepwellError."""
-        if "stepwell.body" not in self.scope:
-            kind = self._kind()
+        kept: Any = self.scope
+        if _VALUE not in kept:
+            yaml = self._kind() == "yaml"
             raw = await self.body()
-            if len(raw) > LARGE:
-                await self.app.state.large_bodies.take(self.scope)
-            decode = decode_yaml if kind == "yaml" else decode_json
-            # Seconds for the largest: other requests go on meanwhile.
-            value = await asyncio.to_thread(decode, raw) if len(raw) > AT_ONCE else decode(raw)
-            self.scope["stepwell.body"] = value  # type: ignore[typeddict-unknown-key]  # our own
-        return self.scope["stepwell.body"]  # type: ignore[typeddict-item]
+            if len(raw) > (YAML_LARGE if yaml else LARGE):
+                await self.app.state.body_places.take(self.scope)
+            kept[_VALUE] = await (_read_yaml(raw) if yaml else _read_json(raw))
+        return kept[_VALUE]
 
     async def fingerprint(self) -> bytes:
         """Return what makes two requests the same request: method, path, query, and the body however it was written."""
@@ -138,6 +146,17 @@ class Asked(Request[Any, Any, Any]):
         if self.content_type[1].get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
             raise UnsupportedMediaType("JSON is read as UTF-8 only")
         return "json"
+
+
+async def _read_json(raw: bytes) -> Any:
+    """Decode JSON: seconds for the largest, so other requests go on meanwhile."""
+    return await asyncio.to_thread(decode_json, raw) if len(raw) > AT_ONCE else decode_json(raw)
+
+
+async def _read_yaml(raw: bytes) -> Any:
+    if len(raw) <= YAML_AT_ONCE:
+        return decode_yaml(raw)
+    return await asyncio.get_running_loop().run_in_executor(_yaml_thread, decode_yaml, raw)
 
 
 def decode_json(raw: bytes) -> Any:

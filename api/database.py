@@ -1,5 +1,7 @@
 """Connections for requests: a pool, and one transaction under one scope at a time.
 
+Of the pool one environment has at most half, lest locks that its requests wait for keep everybody else waiting.
+
 PostgreSQL may be away when the program starts or at any time later: requests then fail with Unavailable after a short
 wait, and the pool reconnects by itself.
 """
@@ -14,6 +16,7 @@ import psycopg
 from litestar.di import NamedDependency
 from psycopg_pool import PoolTimeout
 
+from api.limits import Turns
 from engine import db
 from engine.errors import Unavailable
 from engine.store.base import AsyncConnection, Scope, begin
@@ -27,6 +30,7 @@ class Database:
 
     def __init__(self, url: str, size: int) -> None:
         self._pool = db.pool(url, "api", size)
+        self._turns = Turns(max(1, size // 2))  # what one environment waits for must not keep all others waiting
         self._mending: asyncio.Task[None] | None = None
         self._away = False
 
@@ -67,7 +71,8 @@ class Database:
 
         Raises Unavailable; psycopg.Error passes through.
         """
-        async with self.connection() as connection:
+        turn = self._turns.turn(scope.environment_id, AWAY_WAIT_S if self._away else WAIT_S)
+        async with turn, self.connection() as connection:
             await begin(connection, scope)
             try:
                 yield connection

@@ -44,10 +44,31 @@ def document(app: Litestar) -> dict[str, Any]:
         example = known.get(operation["operationId"])
         if example is not None:
             _add(operation, example)
+    _name_plainly(made)
     for schema in made["components"]["schemas"].values():
         for name, field in schema.get("properties", {}).items():
             _explain(field, schema["title"], name)
     return made
+
+
+def _name_plainly(made: dict[str, Any]) -> None:
+    """Name generic objects by their title, `PageOfProcessView`: the framework puts the module into the name."""
+    schemas = made["components"]["schemas"]
+    titles = {name: said["title"] for name, said in schemas.items()}
+    names = {name: title.replace("[", "Of").replace("]", "") for name, title in titles.items() if "[" in title}
+    made["components"]["schemas"] = {names.get(name, name): said for name, said in schemas.items()}
+    for said in _parts(made):
+        if "$ref" in said:
+            place, slash, name = said["$ref"].rpartition("/")
+            said["$ref"] = place + slash + names.get(name, name)
+
+
+def _parts(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object within a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _parts(part)
 
 
 def _explain(said: dict[str, Any], owner: str, name: str) -> None:

@@ -25,6 +25,7 @@ from msgspec import Struct
 from api.bodies import JSON_TYPES, YAML_TYPES
 from api.idempotency import HEADER
 from api.problems import MEDIA_TYPE, Problem
+from api.tracing import FORM, TRACEPARENT
 from api.wire import Taken
 
 SECURITY: list[dict[str, list[str]]] = [{"key": []}]
@@ -34,6 +35,7 @@ _WITH_BODY = (408, 413, 415, 422)
 _ACTING = (*_WITH_BODY, 409)
 
 _MANY = frozenset({"start_processes"})  # what it makes has no one place
+_TRACED = frozenset({"start_process", "start_processes", "trigger_definition"})
 
 _TEXT = Schema(type=OpenAPIType.STRING)
 _LOCATION = OpenAPIHeader(schema=_TEXT, description="Where it is now.")
@@ -74,6 +76,9 @@ class Acting(Asking):
                 schema=Schema(type=OpenAPIType.STRING, min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$"),
             ),
         ]
+        if self.operation_id in _TRACED:
+            form = Schema(type=OpenAPIType.STRING, pattern=f"^{FORM}$")
+            self.parameters.append(Parameter(name=TRACEPARENT, param_in="header", required=False, schema=form))
         for status, response in (self.responses or {}).items():
             if status.startswith("2") and not isinstance(response, Reference):
                 response.headers = {

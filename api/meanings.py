@@ -41,6 +41,7 @@ MEANINGS: dict[str, str] = {
     "type": "Name of its type.",
     "enabled": "Whether it takes new processes.",
     "version": "Number of the version.",
+    "traceparent": "The W3C trace context it is part of; one of another form is ignored.",
     "priority": "Smaller is claimed first.",
     "attempt": "How many attempts have begun.",
     "seq": "Number within the process, without gaps, from 1.",

@@ -18,7 +18,7 @@ from msgspec import Struct
 from engine.core.events import NewerEvent
 from engine.core.values import escape
 from engine.db import translate
-from engine.errors import DefinitionBusy, Finding, NotFound, StepwellError, TooLarge, Unavailable
+from engine.errors import Finding, NotFound, StepwellError, TooLarge, Unavailable
 from engine.observe import Observer, Trouble
 
 MEDIA_TYPE = "application/problem+json"
@@ -95,11 +95,9 @@ class Handlers:
     def database(self, request: Request[Any, Any, Any], error: psycopg.Error) -> Response[Problem]:
         """Answer an error of PostgreSQL by its SQLSTATE."""
         ours = translate(error)
-        if isinstance(error, psycopg.errors.LockNotAvailable):  # PostgreSQL's own words name no cause
-            ours = DefinitionBusy("another transaction holds what this request needs")
         if ours.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.unexpected(request, error)
-        if isinstance(ours, Unavailable):
+        if ours.status == HTTPStatus.SERVICE_UNAVAILABLE:
             self._report(request, error)
         return _noted(request, problem_of(ours, request.url.path))
 

@@ -2,7 +2,7 @@
 
 Only what JSON can say is read: no dates, no `yes`/`no`, no merge keys (a chain of them doubles with every link), no
 tags that make other things. Keys are texts, each once in its object: numbers could be chosen to collide as keys of a
-dict. Depth is counted on the flat stream of events before anything recursive runs.
+dict. Depth and number are counted on the flat stream of events before anything recursive runs.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 import yaml
 from yaml.constructor import ConstructorError
 
-from engine.errors import UnreadableBody
+from engine.errors import TooLarge, UnreadableBody
 
 MAX_YAML = 1 << 20  # bytes; YAML is 50 times slower to read than JSON
+MAX_EVENTS = 50_000  # begin and end of lists and objects, keys and values: some tenths of a second
 
 _CORE = "tag:yaml.org,2002:"
 _TEXT = _CORE + "str"
@@ -69,9 +70,9 @@ for _tag in (_TEXT, _CORE + "seq", _CORE + "map", None):  # None: all others are
 
 
 def read_yaml(text: str, max_depth: int) -> Any:
-    """Return the value of a YAML document. Raises UnreadableBody."""
+    """Return the value of a YAML document. Raises UnreadableBody, TooLarge."""
     try:
-        _check_depth(text, max_depth)
+        _check_events(text, max_depth)
         return yaml.load(text, _Loader)  # noqa: S506  derived from the safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -82,12 +83,15 @@ def read_yaml(text: str, max_depth: int) -> Any:
         raise UnreadableBody(f"the body is not YAML: {str(error)[:200]}", advice=_ADVICE) from None
 
 
-def _check_depth(text: str, limit: int) -> None:
+def _check_events(text: str, max_depth: int) -> None:
     depth = 0
-    for event in yaml.parse(text, _Loader):
+    for count, event in enumerate(yaml.parse(text, _Loader)):
+        if count > MAX_EVENTS:
+            message = f"a YAML body may have {MAX_EVENTS} parts: keys, values, begin and end of lists and objects"
+            raise TooLarge(message, advice="Send it as JSON.")
         if isinstance(event, _OPENS):
             depth += 1
-            if depth > limit:
-                raise UnreadableBody(f"the body is nested more than {limit} levels deep")
+            if depth > max_depth:
+                raise UnreadableBody(f"the body is nested more than {max_depth} levels deep")
         elif isinstance(event, _CLOSES):
             depth -= 1

@@ -49,7 +49,9 @@ REFUSALS: dict[str, Refusal] = {
     "malformed_request": Refusal(400, "what came is not HTTP; the connection is closed, as after the five below"),
     "tls_required": Refusal(400, "plain HTTP was sent to a port that speaks TLS"),
     "head_too_slow": Refusal(408, "the head of the request did not arrive within 10 s"),
-    "head_too_large": Refusal(431, "the head of the request has more than 64 KB or 100 headers"),
+    "head_too_large": Refusal(
+        431, "the head of the request has more than 64 KB or 100 headers, or what follows its body 64 KB"
+    ),
     "not_implemented": Refusal(501, "HTTP has no such method, or the request asks for a WebSocket or a tunnel"),
     "too_many_connections": Refusal(503, "all connections the API may have are at work; `Retry-After` says when"),
 }
@@ -89,6 +91,9 @@ FAILURES: dict[str, Cause] = {
     "too_many_redirects": Cause("external", "one redirect more than `max_redirects` allows"),
     "unexpected_status": Cause("external", "an answer below 400 that `expect_status` does not name"),
     "response_too_large": Cause("external", "the answer is over `max_response_bytes`"),
+    "responses_too_large_together": Cause(
+        "execution", "the large answers a worker was reading came to 256 MiB; this one was cut off", retried=True
+    ),
     "response_invalid": Cause(
         "external", "the answer is no valid HTTP, does not end, or its body is not what it says it is"
     ),

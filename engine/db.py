@@ -14,7 +14,7 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
-from engine.errors import SQLSTATES, BadInput, StepwellError, Unavailable
+from engine.errors import GIVEN_UP, SQLSTATES, BadInput, StepwellError, Unavailable
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -123,6 +123,9 @@ def pool(url: str, name: str, size: int) -> AsyncConnectionPool[psycopg.AsyncCon
 def translate(error: psycopg.Error) -> StepwellError:
     """Return our error for one of PostgreSQL's: by SQLSTATE; detail = JSON pointer, hint = advice."""
     state = error.sqlstate
+    if state in GIVEN_UP:
+        kind, message = GIVEN_UP[state]
+        return kind(message)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and state not in SQLSTATES:
         return Unavailable("PostgreSQL cannot be reached at the moment")
     if state in SQLSTATES:

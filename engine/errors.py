@@ -11,6 +11,7 @@
     ├── NotFound                         404  not_found
     ├── Conflict                         409  conflict
     │   ├── DefinitionBusy               409  definition_busy
+    │   ├── TryAgain                     409  try_again               two transactions stood in each other's way
     │   ├── DefinitionDisabled           409  definition_disabled
     │   ├── DefinitionInUse              409  definition_in_use
     │   ├── NameTaken                    409  name_taken
@@ -18,7 +19,8 @@
     │   ├── NotQuarantined               409  not_quarantined
     │   └── CommandRejected              409  command_rejected        the holder said no
     ├── RateLimited                      429  rate_limited            carries when to come again
-    ├── Unavailable                      503  unavailable             PostgreSQL is away; try again
+    ├── Unavailable                      503  unavailable             PostgreSQL is away, or all is too busy
+    ├── TooSlow                          503  too_slow                PostgreSQL was given too much to do
     └── OperatorError                    500  operator_error          set-up is wrong; nothing a caller can mend
         ├── SettingError                      setting_invalid
         ├── SchemaError                       schema_mismatch
@@ -147,6 +149,13 @@ class DefinitionBusy(Conflict):
     advice = "Try again in a few seconds."
 
 
+class TryAgain(Conflict):
+    """Another transaction stood in the way, and PostgreSQL gave this one up. Nothing of it was done."""
+
+    code = "try_again"
+    advice = "Send the same request again, with the same Idempotency-Key."
+
+
 class DefinitionDisabled(Conflict):
     """The definition takes no new processes."""
 
@@ -189,7 +198,7 @@ class CommandRejected(Conflict):
 
 
 class RateLimited(StepwellError):
-    """The API key has sent more requests than it may; `Retry-After` says in how many seconds one is taken again."""
+    """The API key has sent more requests than it may, or has too many at work; `Retry-After` says when one is taken."""
 
     code = "rate_limited"
     status = 429
@@ -201,11 +210,19 @@ class RateLimited(StepwellError):
 
 
 class Unavailable(StepwellError):
-    """PostgreSQL cannot be reached at the moment. Nothing was half done."""
+    """PostgreSQL cannot be reached at the moment, or too much is asked of this API at once. Nothing was half done."""
 
     code = "unavailable"
     status = 503
     advice = "Try again in a few seconds with the same Idempotency-Key; nothing is lost."
+
+
+class TooSlow(StepwellError):
+    """The request took longer than PostgreSQL may work on it, 10 s. Nothing was half done."""
+
+    code = "too_slow"
+    status = 503
+    advice = "Ask for less at a time: fewer ids, a smaller limit, narrower filters."
 
 
 class OperatorError(StepwellError):
@@ -248,7 +265,14 @@ SQLSTATES: dict[str, type[StepwellError]] = {
     "SW413": TooLarge,
     "SW414": DefinitionInUse,
     "SW415": NameTaken,
-    "55P03": DefinitionBusy,  # lock_not_available
+}
+
+# SQLSTATE that PostgreSQL raises of its own accord → class and message: its own words name no cause a caller knows.
+GIVEN_UP: dict[str, tuple[type[StepwellError], str]] = {
+    "55P03": (DefinitionBusy, "another transaction holds what this request needs"),  # lock_not_available
+    "40P01": (TryAgain, "another request needed the same things at the same time"),  # deadlock_detected
+    "40001": (TryAgain, "what this request read was changed meanwhile"),  # serialization_failure
+    "57014": (TooSlow, "the request took longer than the database may work on it"),  # query_canceled
 }
 
 

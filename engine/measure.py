@@ -1,6 +1,8 @@
 """What /metrics tells of the whole database, asked rarely however often somebody scrapes.
 
-One statement (sql/functions/070_measure.sql), at most once in FRESH_S for each program and only while somebody scrapes.
+One statement (sql/functions/070_measure.sql), at most once in FRESH_S for each program and only while somebody scrapes. It
+is cheap but where a held snapshot keeps a million dead jobs in the queue's index; so the longer it took, the later it is
+asked again. No timeout instead: that would tell of a database that is away.
 With PostgreSQL away or slow the answer is just that, after at most PATIENCE_S: no scrape fails because of the database.
 """
 
@@ -17,6 +19,8 @@ import sql
 from engine.db import Link
 
 FRESH_S = 10.0
+SHARE = 0.02  # of the time, at most, a program has the database measure
+OLDEST_S = 60.0  # no answer is kept longer, however long it took
 PATIENCE_S = 3.0  # below the 10 s that Prometheus waits
 
 STATEMENT = sql.query("metrics.measure")
@@ -47,13 +51,15 @@ class Measure:
 
     async def _take(self) -> None:
         """Ask; lasts until there is an answer, so that a slow database is asked once and not by each scrape."""
+        began = self._clock()
         try:
             answer = await self._ask()
             self._known = {"database_up": 1.0, **_decode(answer)}
         except Exception:  # noqa: BLE001  that it is away is the answer
             self._known = AWAY
         finally:
-            self._until = self._clock() + FRESH_S
+            now = self._clock()
+            self._until = now + min(max(FRESH_S, (now - began) / SHARE), OLDEST_S)
             self._asking = None
 
     async def close(self) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from engine.catalogue import COUNTED, MEASURED
@@ -39,6 +39,10 @@ from engine.observe import (
 )
 
 MOST_DEFINITIONS = 200  # that have a label of their own: the first that come. Up to 50 series each
+
+_OPENMETRICS, _VERSION = "application/openmetrics-text", "1.0.0"
+_PLAIN_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_OPENMETRICS_TYPE = f"{_OPENMETRICS}; version={_VERSION}; charset=utf-8"
 
 Measured = Mapping[str, float]  # names as in catalogue.MEASURED, without the prefix
 
@@ -96,8 +100,10 @@ class Metrics(Collector):
     def text(self, measured: Measured, accept: str | None = None) -> tuple[bytes, str]:
         """Return all of it and its content type: Prometheus text, or OpenMetrics for whoever asks for that."""
         self._measured = measured
-        write, content_type = choose_encoder(accept or "")
-        return write(self._registry), content_type
+        if any(_is_openmetrics(one) for one in (accept or "").split(",")):
+            written: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]
+            return written, _OPENMETRICS_TYPE
+        return generate_latest(self._registry), _PLAIN_TYPE
 
     def collect(self) -> Iterable[Metric]:
         """Yield what there is to tell: Prometheus' library asks."""
@@ -201,6 +207,16 @@ class WorkerMetrics(Metrics):
 
     def _spans(self, told: SpansSent) -> None:
         self.counter("spans_total").add((told.outcome,), told.count)
+
+
+def _is_openmetrics(accepted: str) -> bool:
+    """Tell whether one part of an Accept header names OpenMetrics as it is written here, or in any version.
+
+    Prometheus' library reads the version as a number and fails on what is none.
+    """
+    kind, *more = (part.strip() for part in accepted.split(";"))
+    versions = [value for name, _, value in (part.partition("=") for part in more) if name == "version"]
+    return kind == _OPENMETRICS and versions in ([], [_VERSION])
 
 
 def permitted(authorization: str | None, token: str | None) -> bool:

@@ -6,8 +6,9 @@ of it. That transaction waits only moments for a lock, since everybody behind it
 and tries again.
 
 What takes long does not belong in it. An index on a partitioned table is declared `on only` the parent, which is done
-at once; afterwards it is built partition by partition, concurrently. What is left to build is read from the catalogue,
-so a migrate that was stopped is continued by the next.
+at once; afterwards it is built partition by partition, concurrently. One on an ordinary table that may be large is only
+named, in sql/queries/migration.sql. What is left to build is read from the catalogue, so a migrate that was stopped is
+continued by the next.
 
 Several programs may start at once: an advisory lock makes them take turns. A database that knows a migration this
 release does not is newer than the program and is refused, unchanged.
@@ -173,12 +174,12 @@ def _apply(connection: Connection, kind: str, script: sql.Script) -> None:
 
 
 def _build_indexes(connection: Connection, tell: Tell) -> None:
-    """Build what `on only` left out: each partition's part beside the writers, then attached. Autocommitted."""
+    """Build beside the writers what the transaction left out; then attach it, or drop what it replaces. Autocommitted."""
     connection.execute(sql.query("migration.long_patience"))
-    for name, drop, build, attach in connection.execute(sql.query("migration.missing_indexes_text")).fetchall():
+    for name, remove, build, finish in connection.execute(sql.query("migration.missing_indexes_text")).fetchall():
         tell(f"building the index {name}; writers go on meanwhile")
         try:
-            for statement in (drop, build, attach):
+            for statement in (remove, build, finish):
                 if statement is not None:
                     connection.execute(statement)
         except psycopg.Error as error:

@@ -2,34 +2,38 @@
 
 Three things can be wrong with one process, and none may touch its neighbours: it was lost before (then it is loaded
 alone), a newer release wrote it (then it is given back and nothing more is claimed), or it cannot be read at all (then
-it is set aside in quarantine, for an operator to see).
+it is set aside in quarantine, for an operator to see). Nor may a definition that takes long to
+compile: what waits for one is opened after all others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from engine import flush, queue
 from engine.cel import InvalidExpression
-from engine.core.compile import Plan, compile_definition
-from engine.core.definition import parse_definition
+from engine.core.compile import Plan
 from engine.core.events import NewerEvent
 from engine.core.model import State
 from engine.core.snapshot import OutdatedSnapshot
 from engine.db import Link
 from engine.errors import InvalidDefinition
 from engine.observe import Observer, Trouble, WorkerChanged
+from engine.plans import Heavy, Key, Plans
 from engine.queue import Claimed, Loaded
 
 UNREADABLE = (ValueError, LookupError, TypeError, msgspec.MsgspecError, InvalidExpression)
 TURN_SECONDS = 0.05  # of opening without a pause: in one go their events fill one flush
-MOST_PLANS = 1000  # compiled definitions kept
+Row = tuple[Any, ...]  # as `queue.load` returns it
 Begin = Callable[[Claimed, Loaded, State, Plan], None]
+Find = Callable[[Key], Awaitable[Plan]]
 
 
 class Opener:
@@ -40,41 +44,57 @@ class Opener:
         self._me = me
         self._observe = observe
         self._begin = begin
-        self._plans: dict[tuple[int, int], Plan] = {}
+        self._plans = Plans(functools.partial(queue.definition, link))
+        self._turn = time.monotonic()
 
     async def open(self, claimed: list[Claimed]) -> bool:
         """Open what was claimed, in a statement younger than the claim; False if a newer release wrote any of it."""
         by_id = {c.process_id: c for c in claimed}
         current = True
         suspects = []
-        turn = time.monotonic()
-        for row in await queue.load(self._link, self._me, list(by_id), alone=False):
+        heavy: dict[Key, list[tuple[Claimed, Row]]] = {}  # whose plans take long: after all others
+        rows = await queue.load(self._link, self._me, list(by_id), alone=False)
+        self._turn = time.monotonic()
+        for row in rows:
+            await self._give_way()
             claim = by_id.pop(row[0])
-            if time.monotonic() - turn > TURN_SECONDS:  # long decisions must not keep the heartbeat from its turn
-                await asyncio.sleep(0)
-                turn = time.monotonic()
             if queue.is_suspect(row):
                 suspects.append(claim)
+            elif _key(row) in heavy:
+                heavy[_key(row)].append((claim, row))
             else:
-                current &= await self._open_row(claim, row)
+                try:
+                    current &= await self._open_row(claim, row, self._plans.light)
+                except Heavy:
+                    heavy[_key(row)] = [(claim, row)]
         for suspect in suspects:
             current &= await self.open_alone(suspect)
         for orphan in by_id.values():  # a ring for a process that retention took away
             await flush.send(self._link, self._me, [_slip(orphan, park=True)], self._observe)
+        for claim, row in itertools.chain.from_iterable(heavy.values()):
+            await self._give_way()
+            current &= await self._open_row(claim, row, self._plans.get)
         return current
+
+    async def _give_way(self) -> None:
+        """Pause if it is time to: long decisions must not keep the heartbeat from its turn."""
+        if time.monotonic() - self._turn > TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._turn = time.monotonic()
 
     async def open_alone(self, claimed: Claimed) -> bool:
         """Open one process in a statement of its own."""
         rows = await queue.load(self._link, self._me, [claimed.process_id], alone=True)
-        return all([await self._open_row(claimed, row) for row in rows])
+        return all([await self._open_row(claimed, row, self._plans.get) for row in rows])
 
-    async def _open_row(self, claimed: Claimed, row: tuple[Any, ...]) -> bool:
+    async def _open_row(self, claimed: Claimed, row: Row, find: Find) -> bool:
+        """Open one loaded row; False if a newer release wrote it. Raises Heavy where `find` does."""
         try:
             loaded, state = queue.read_loaded(row)
-            plan = await self._plan(loaded.definition_id, loaded.version)
+            plan = await find((loaded.definition_id, loaded.version))
         except OutdatedSnapshot:
             history = await queue.whole_history(self._link, claimed.process_id)
-            return await self._open_row(claimed, queue.without_snapshot(row, history))
+            return await self._open_row(claimed, queue.without_snapshot(row, history), find)
         except (NewerEvent, InvalidDefinition) as error:  # what a release published, it can read: a newer one did
             await self._give_back(claimed, str(error))
             return False
@@ -83,17 +103,6 @@ class Opener:
         else:
             self._begin(claimed, loaded, state, plan)
         return True
-
-    async def _plan(self, definition_id: int, version: int) -> Plan:
-        """Return the compiled definition. A published version never changes, so it is kept."""
-        plan = self._plans.get((definition_id, version))
-        if plan is None:
-            document = await queue.definition(self._link, definition_id, version)
-            plan = compile_definition(parse_definition(document, published=True))
-            self._plans[definition_id, version] = plan
-            if len(self._plans) > MOST_PLANS:
-                del self._plans[next(iter(self._plans))]
-        return plan
 
     async def _give_back(self, claimed: Claimed, why: str) -> None:
         id_ = claimed.process_id
@@ -105,6 +114,10 @@ class Opener:
         await queue.quarantine(self._link, self._me, process_id)
         message = f"{type(error).__name__}: {error}"
         self._observe(Trouble(process=process_id, level="error", where="quarantine", message=message))
+
+
+def _key(row: Row) -> Key:
+    return row[1], row[2]
 
 
 def _slip(claimed: Claimed, *, park: bool = False, give_back: bool = False) -> flush.Slip:

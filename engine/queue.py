@@ -210,7 +210,7 @@ async def payload(link: Link, process_id: int, n: int) -> Any:
     return msgspec.json.decode(row[0])
 
 
-async def definition(link: Link, definition_id: int, version: int) -> Any:
-    """Return a published document."""
+async def definition(link: Link, definition_id: int, version: int) -> str:
+    """Return a published document as JSON."""
     row = await link.only(sql.query("worker.definition"), {"definition_id": definition_id, "version": version})
-    return msgspec.json.decode(row[0])
+    return str(row[0])

@@ -236,7 +236,8 @@ class Session:
         rung = Rung(hold.id, loaded.bell, loaded.mail)
         if state.status is ProcessStatus.CREATED:  # what is cancelled before it began must not begin
             self._receive(hold, rung)
-        hold.open()
+        if not hold.outdated:  # what a newer release may have to say comes first
+            hold.open()
         self._receive(hold, rung)
         self.dirty(hold)
 

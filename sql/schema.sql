@@ -434,7 +434,7 @@ ALTER FUNCTION stepwell.enable_definition(definition_id bigint, enabled boolean,
 CREATE FUNCTION stepwell.ensure_partitions(ahead integer DEFAULT 3) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
-    SET lock_timeout TO '2s'
+    SET lock_timeout TO '500ms'
     SET "TimeZone" TO 'UTC'
     AS $$
 declare
@@ -486,23 +486,34 @@ CREATE FUNCTION stepwell.feed_epoch() RETURNS integer
     SET search_path TO 'stepwell', 'pg_temp'
     AS $$
 declare
-  mine  record := here();
-  last  place;
+  last record;
+  mine record;
 begin
-  select p.* into last
+  select p.*,
+         p.relation = p.tableoid
+         and p.server_started = pg_postmaster_start_time()
+         and p.database = (select d.oid from pg_database d where d.datname = current_database()) as is_here
+  into last
   from place p
-  order by p.epoch desc
+  order by p.epoch desc, p.tx desc
   limit 1;
-  if (last.system_identifier, last.timeline, last.database, last.relation)
-      = (mine.system_identifier, mine.timeline, mine.database, mine.relation) then
+  if last.is_here then
     return last.epoch;
   end if;
+
+  mine := here();
   insert into place (epoch, system_identifier, timeline, database, relation)
   values (
-    -- By as much as the timeline rose: of two recoveries of one backup the later has the higher epoch.
-    last.epoch + case
-      when (last.system_identifier, last.database, last.relation) = (mine.system_identifier, mine.database, mine.relation)
-      then greatest(1, mine.timeline - last.timeline) else 1 end,
+    case
+      when last.epoch is null then -- the notes are lost: above all that was ever written
+        greatest((select max(h.feed_epoch) from history h), (select max(a.feed_epoch) from audit a), 0) + 1
+      when (last.system_identifier, last.database, last.relation)
+          <> (mine.system_identifier, mine.database, mine.relation) then last.epoch + 1
+      when last.timeline = mine.timeline then last.epoch
+      -- By as much as the timeline rose: of two recoveries of one backup the later has the higher epoch. And a thousandfold,
+      -- so that it is above those that were raised by one in the time that is lost, by hand or in another place.
+      else last.epoch + greatest(1, 1000 * (mine.timeline - last.timeline))
+    end,
     mine.system_identifier, mine.timeline, mine.database, mine.relation)
   returning epoch into last.epoch;
   return last.epoch;
@@ -774,6 +785,43 @@ CREATE FUNCTION stepwell.here(OUT system_identifier bigint, OUT timeline integer
 $$;
 
 ALTER FUNCTION stepwell.here(OUT system_identifier bigint, OUT timeline integer, OUT database oid, OUT relation oid) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.let_out() RETURNS integer
+    LANGUAGE sql
+    AS $$
+  with asked as materialized (
+    select r.id, r.process_id from stepwell.release r order by r.process_id, r.id limit 100 for update skip locked
+  ),
+  held as materialized (
+    select l.process_id
+    from stepwell.lease l
+    where l.process_id in (select process_id from asked)
+      and l.worker_id = 0
+    order by l.process_id
+    for update skip locked
+  ),
+  freed as (
+    delete from stepwell.lease l using held h where l.process_id = h.process_id
+    returning l.*
+  ),
+  forgiven as (
+    delete from stepwell.loss s using freed f where s.process_id = f.process_id
+  ),
+  rung as (
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
+    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from freed
+  ),
+  done as (
+    delete from stepwell.release r
+    using asked a
+    where (r.process_id, r.id) = (a.process_id, a.id)
+      and (a.process_id in (select process_id from held)
+        or not exists (select from stepwell.lease l where l.process_id = a.process_id and l.worker_id = 0))
+  )
+  select count(*)::integer from freed
+$$;
+
+ALTER FUNCTION stepwell.let_out() OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) RETURNS TABLE(id bigint, definition_id bigint, version integer, snapshot text, snapshot_seq integer, losses integer, history text, inbox text, bell integer)
     LANGUAGE sql STABLE
@@ -1306,20 +1354,18 @@ ALTER FUNCTION stepwell.reject_task(task text, by text, reason text) OWNER TO st
 CREATE FUNCTION stepwell.release_process(process text, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
-    SET lock_timeout TO '2s'
     AS $$
 declare
   target process := own_process(process);
 begin
   perform check_who(by, reason);
-  delete from lease l where l.process_id = target.id and l.worker_id = 0;
-  if not found then
-    raise exception 'the process is not in quarantine' using errcode = 'SW412',
+  if not exists (select from lease l where l.process_id = target.id and l.worker_id = 0)
+      or exists (select from release r where r.process_id = target.id) then
+    raise exception 'the process is not in quarantine, or is being let out' using errcode = 'SW412',
       hint = 'List those that are with: stepwell process list --quarantined';
   end if;
-  delete from loss s where s.process_id = target.id;
-  insert into job (priority, lane, id, process_id, tenant_id, environment_id)
-  values (target.priority, 0, new_id(), target.id, target.tenant_id, target.environment_id);
+  insert into release (id, process_id, tenant_id, environment_id)
+  values (new_id(), target.id, target.tenant_id, target.environment_id);
   insert into audit (id, tenant_id, environment_id, at, actor, action, subject, reason)
   values (new_id(), target.tenant_id, target.environment_id, stepwell.now(), signed(by), 'process.released', process, reason);
 end
@@ -1425,7 +1471,15 @@ declare
 begin
   perform check_who(by, reason);
   perform check_number(cardinality(processes), 1, 1000, '/ids');
-  for process in select distinct wanted from unnest(processes) as wanted order by wanted loop
+  for process in
+    select wanted.process
+    from (select distinct w as process from unnest(processes) as w) as wanted
+    left join process p
+      on p.id = private_id('prc', wanted.process)
+      and p.tenant_id = mine.tenant_id
+      and p.environment_id = mine.environment_id
+    order by p.definition_id, p.business_key, wanted.process
+  loop
     command := null;
     code := null;
     detail := null;
@@ -1621,7 +1675,18 @@ $$;
 
 ALTER FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text, labels jsonb, trigger jsonb, traceparent text) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.start_process(definition text, input jsonb DEFAULT '{}'::jsonb, business_key text DEFAULT NULL::text, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, trigger jsonb DEFAULT NULL::jsonb, traceparent text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION stepwell.start_process(definition text, input jsonb DEFAULT '{}'::jsonb, business_key text DEFAULT NULL::text, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+  select start_process(definition, input, labels => null::jsonb, business_key => business_key, version => version,
+                       priority => priority, by => by, reason => reason)
+$$;
+
+ALTER FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.start_process(definition text, input jsonb, labels jsonb, business_key text DEFAULT NULL::text, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text, trigger jsonb DEFAULT NULL::jsonb, traceparent text DEFAULT NULL::text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -1638,9 +1703,20 @@ begin
 end
 $$;
 
-ALTER FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text, labels jsonb, trigger jsonb, traceparent text) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.start_process(definition text, input jsonb, labels jsonb, business_key text, version integer, priority integer, by text, reason text, trigger jsonb, traceparent text) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, traceparent text DEFAULT NULL::text) RETURNS text[]
+CREATE FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS text[]
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+  select start_processes(definition, inputs, labels => null::jsonb, version => version, priority => priority, by => by,
+                         reason => reason)
+$$;
+
+ALTER FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.start_processes(definition text, inputs jsonb, labels jsonb, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text, traceparent text DEFAULT NULL::text) RETURNS text[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -1655,7 +1731,7 @@ begin
 end
 $$;
 
-ALTER FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text, labels jsonb, traceparent text) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.start_processes(definition text, inputs jsonb, labels jsonb, version integer, priority integer, by text, reason text, traceparent text) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.sweep() RETURNS integer
     LANGUAGE sql
@@ -1774,6 +1850,7 @@ begin
   end if;
 
   perform stepwell.sweep();
+  perform stepwell.let_out();
 
   select jsonb_build_object(
     'alive', true, 'now', stepwell.now(), 'claimed', claimed, 'more', taken >= slots,
@@ -2001,6 +2078,7 @@ CREATE TABLE stepwell.place (
     timeline integer NOT NULL,
     database oid NOT NULL,
     relation oid NOT NULL,
+    server_started timestamp with time zone DEFAULT pg_postmaster_start_time() NOT NULL,
     at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
@@ -2016,6 +2094,15 @@ CREATE TABLE stepwell.process_label (
 PARTITION BY RANGE (process_id);
 
 ALTER TABLE stepwell.process_label OWNER TO stepwell_owner;
+
+CREATE TABLE stepwell.release (
+    process_id bigint NOT NULL,
+    id bigint NOT NULL,
+    tenant_id integer NOT NULL,
+    environment_id integer NOT NULL
+);
+
+ALTER TABLE stepwell.release OWNER TO stepwell_owner;
 
 CREATE TABLE stepwell.signal (
     id bigint NOT NULL,
@@ -2186,6 +2273,9 @@ ALTER TABLE ONLY stepwell.process_label
 ALTER TABLE ONLY stepwell.process
     ADD CONSTRAINT process_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY stepwell.release
+    ADD CONSTRAINT release_pkey PRIMARY KEY (process_id, id);
+
 ALTER TABLE ONLY stepwell.signal_delivery
     ADD CONSTRAINT signal_delivery_pkey PRIMARY KEY (signal_id, process_id);
 
@@ -2213,7 +2303,7 @@ ALTER TABLE ONLY stepwell.wait
 ALTER TABLE ONLY stepwell.worker
     ADD CONSTRAINT worker_pkey PRIMARY KEY (id);
 
-CREATE INDEX audit_in_commit_order ON stepwell.audit USING btree (feed_epoch, tx, id);
+CREATE INDEX audit_in_feed_order ON stepwell.audit USING btree (feed_epoch, tx, id);
 
 CREATE UNIQUE INDEX definition_by_name ON stepwell.definition USING btree (tenant_id, environment_id, name) WHERE (deleted_at IS NULL);
 
@@ -2333,6 +2423,8 @@ CREATE POLICY one_scope ON stepwell.process TO stepwell_api, stepwell_report, st
 
 CREATE POLICY one_scope ON stepwell.process_label TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
 
+CREATE POLICY one_scope ON stepwell.release TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
+
 CREATE POLICY one_scope ON stepwell.signal TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
 
 CREATE POLICY one_scope ON stepwell.signal_delivery TO stepwell_api, stepwell_report, stepwell_caller USING (((tenant_id = ( SELECT stepwell.current_tenant() AS current_tenant)) AND (environment_id = ( SELECT stepwell.current_environment() AS current_environment))));
@@ -2356,6 +2448,8 @@ ALTER TABLE stepwell.place ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stepwell.process ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE stepwell.process_label ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE stepwell.release ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE stepwell.signal ENABLE ROW LEVEL SECURITY;
 
@@ -2410,6 +2504,8 @@ CREATE POLICY worker_spans_tenants ON stepwell.place TO stepwell_worker USING (t
 CREATE POLICY worker_spans_tenants ON stepwell.process TO stepwell_worker USING (true) WITH CHECK (true);
 
 CREATE POLICY worker_spans_tenants ON stepwell.process_label TO stepwell_worker USING (true) WITH CHECK (true);
+
+CREATE POLICY worker_spans_tenants ON stepwell.release TO stepwell_worker USING (true) WITH CHECK (true);
 
 CREATE POLICY worker_spans_tenants ON stepwell.signal TO stepwell_worker USING (true) WITH CHECK (true);
 
@@ -2511,6 +2607,9 @@ REVOKE ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.here(OUT system_identifier bigint, OUT timeline integer, OUT database oid, OUT relation oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION stepwell.let_out() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.let_out() TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) TO stepwell_worker;
@@ -2614,13 +2713,21 @@ REVOKE ALL ON FUNCTION stepwell.signed(by text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text, labels jsonb, trigger jsonb, traceparent text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text, labels jsonb, trigger jsonb, traceparent text) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text, labels jsonb, trigger jsonb, traceparent text) TO stepwell_api;
-GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text, labels jsonb, trigger jsonb, traceparent text) TO stepwell_caller;
+REVOKE ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) TO stepwell_caller;
 
-REVOKE ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text, labels jsonb, traceparent text) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text, labels jsonb, traceparent text) TO stepwell_api;
-GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text, labels jsonb, traceparent text) TO stepwell_caller;
+REVOKE ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, labels jsonb, business_key text, version integer, priority integer, by text, reason text, trigger jsonb, traceparent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, labels jsonb, business_key text, version integer, priority integer, by text, reason text, trigger jsonb, traceparent text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.start_process(definition text, input jsonb, labels jsonb, business_key text, version integer, priority integer, by text, reason text, trigger jsonb, traceparent text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, version integer, priority integer, by text, reason text) TO stepwell_caller;
+
+REVOKE ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, labels jsonb, version integer, priority integer, by text, reason text, traceparent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, labels jsonb, version integer, priority integer, by text, reason text, traceparent text) TO stepwell_api;
+GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, labels jsonb, version integer, priority integer, by text, reason text, traceparent text) TO stepwell_caller;
 
 REVOKE ALL ON FUNCTION stepwell.sweep() FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.sweep() TO stepwell_worker;
@@ -2681,6 +2788,8 @@ GRANT SELECT ON TABLE stepwell.place TO stepwell_worker;
 GRANT SELECT ON TABLE stepwell.process_label TO stepwell_api;
 GRANT SELECT ON TABLE stepwell.process_label TO stepwell_report;
 GRANT SELECT ON TABLE stepwell.process_label TO stepwell_caller;
+
+GRANT SELECT,DELETE,UPDATE ON TABLE stepwell.release TO stepwell_worker;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE stepwell.signal TO stepwell_worker;
 

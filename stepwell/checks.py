@@ -211,7 +211,10 @@ def life(connection: db.Connection) -> Iterator[Finding]:
         yield Finding("workers", HINT, "none is running: processes do not move", "Start one: stepwell worker")
     (quarantined,) = one(connection, "doctor.quarantined")
     if quarantined:
-        advice = "Look at their history: each took several workers down with it."
+        advice = (
+            "Each took several workers down with it. List them: stepwell process list --quarantined; look at their "
+            "history, and when the cause is mended let them go on: stepwell process release PROCESS"
+        )
         yield Finding("quarantine", BAD, f"{quarantined} processes are in quarantine", advice)
     else:
         yield Finding("quarantine", OK, "no process is in quarantine")
@@ -228,6 +231,9 @@ def past(connection: db.Connection) -> Iterator[Finding]:
         return
     epoch, since = one(connection, "doctor.epoch")
     yield Finding("feed", OK, f"epoch {epoch}, since {since}")
+    for (name,) in connection.execute(sql.query("doctor.left_prepared")).fetchall():
+        advice = "Roll it back, or commit it: until then, no reader of the feed goes on."
+        yield Finding("feed", BAD, f"the prepared transaction {name} is from before epoch {epoch}", advice)
     (ahead,) = one(connection, "doctor.ids_ahead")
     if ahead > CLOCK_SECONDS:
         advice = "Synchronise the server's clock: until it is past that, new processes are listed as older ones."

@@ -44,7 +44,7 @@ class StepPlan(Struct, frozen=True):
     join: str
 
 
-class Plan(Struct, frozen=True):
+class Plan(Struct, frozen=True, weakref=True):
     """A definition, compiled. `order` lists the steps so that each follows what it depends on."""
 
     definition: Definition

@@ -25,6 +25,7 @@ from engine.executors.network import Network, guarded_sockets
 from engine.executors.proxy import Proxy, check_target
 from engine.executors.redirects import Hop, RedirectRefused, first_hop, next_hop, redirects, too_many
 from engine.executors.refusals import RequestInvalid
+from engine.executors.room import Part, Room
 from engine.executors.tls import Trust, system_trust
 
 __all__ = ["HttpExecutor", "HttpRequest", "RequestInvalid"]
@@ -39,7 +40,8 @@ class HttpExecutor:
     way; others wait.
 
     `connections_per_host` (0 = no bound) keeps one slow partner from taking all connections; a wait for it
-    counts towards the call's timeout. `trust` says whose certificates are taken and which are shown.
+    counts towards the call's timeout. `trust` says whose certificates are taken and which are shown,
+    `room` how much of answers is held at a time.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class HttpExecutor:
         connections_per_host: int = 0,
         trust: Trust | None = None,
         proxy: Proxy | None = None,
+        room: Room | None = None,
     ) -> None:
         self._allowed = allowed_networks
         self._concurrency = concurrency
         self._per_host = connections_per_host
         self._trust = trust if trust is not None else system_trust()
         self._proxy = proxy
+        self._room = room if room is not None else Room()
         self._turns = asyncio.Semaphore(concurrency)
         self._direct: aiohttp.ClientSession | None = None
         self._through_proxy: aiohttp.ClientSession | None = None
@@ -132,7 +136,7 @@ class HttpExecutor:
             hop.method,
             hop.url,
             data=_body(hop.content),
-            ssl=self._trust.context(hop.url.raw_host or ""),
+            ssl=self._trust.context(hop.url.raw_host or "", foreign=hop.foreign),
             timeout=aiohttp.ClientTimeout(total=seconds),
             allow_redirects=False,
             **options,
@@ -145,7 +149,8 @@ class HttpExecutor:
             limit = request.max_response_bytes
             if not request.expects(response.status):
                 limit = min(limit, FAILURE_BYTES)
-            received, whole = await _read(response, limit)
+            with self._room.answer() as part:
+                received, whole = await _read(response, limit, part)
             return Answer(hop.where, response.status, headers, received, whole)
 
     def _way(self, hop: Hop) -> tuple[aiohttp.ClientSession, dict[str, Any]]:
@@ -195,11 +200,12 @@ async def _pieces(content: bytes) -> AsyncIterator[bytes]:
         yield content[begin : begin + PIECE_BYTES]
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """Return the body, decompressed, and whether that is all of it; if not, the connection is closed."""
+async def _read(response: aiohttp.ClientResponse, limit: int, part: Part) -> tuple[bytes, bool]:
+    """Return the body, decompressed, and whether that is all of it; if not, the connection is closed. Raises NoRoom."""
     received = bytearray()
     async for piece in response.content.iter_any():
         received += piece
         if len(received) > limit:
             return bytes(received[:limit]), False
+        part.grow(len(received))
     return bytes(received), True

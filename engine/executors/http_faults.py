@@ -17,11 +17,12 @@ from engine.core.commands import Failed
 from engine.core.model import Category
 from engine.executors.connections import Overrun
 from engine.executors.failures import failed
-from engine.executors.http_request import HttpRequest
+from engine.executors.http_request import UNREADABLE_HOST, HttpRequest
 from engine.executors.names import NameUnresolved
 from engine.executors.network import ADVICE, AddressForbidden
 from engine.executors.redirects import Hop
 from engine.executors.refusals import RequestInvalid
+from engine.executors.room import NoRoom
 
 _AGAIN = "It will be tried again with the same Idempotency-Key, as the retry policy says."
 _PROXY_ADVICE = f"The operator checks STEPWELL_HTTP_PROXY on the workers, and the proxy. {_AGAIN}"
@@ -108,6 +109,8 @@ def _not_answered(request: HttpRequest, hop: Hop, exc: Exception) -> Failed | No
             f"The service may have acted. {_AGAIN}",
             retryable=True,
         )
+    if isinstance(exc, NoRoom):
+        return _no_room(hop.where)
     if isinstance(exc, aiohttp.InvalidURL | UnicodeError):
         return _host_unreadable(hop)
     if isinstance(exc, aiohttp.ClientResponseError | Overrun) or isinstance(exc.__cause__, ContentEncodingError):
@@ -123,6 +126,16 @@ def _not_answered(request: HttpRequest, hop: Hop, exc: Exception) -> Failed | No
     return None
 
 
+def _no_room(where: str) -> Failed:
+    return failed(
+        Category.EXECUTION,
+        "responses_too_large_together",
+        f"{where}: the answer was not read to its end: the worker was reading too many large answers.",
+        "Ask services for less at a time, or have the operator run more workers. The service may have acted. " + _AGAIN,
+        retryable=True,
+    )
+
+
 def _forbidden(where: str, exc: AddressForbidden) -> Failed:
     return failed(
         Category.VALIDATION,
@@ -134,13 +147,12 @@ def _forbidden(where: str, exc: AddressForbidden) -> Failed:
 
 
 def _host_unreadable(hop: Hop) -> Failed:
-    message = "The URL's host is neither a name nor an address in its usual form."
     if not hop.redirected:
-        return RequestInvalid(message, "/url").failed()
+        return RequestInvalid(UNREADABLE_HOST, "/url").failed()
     return failed(
         Category.EXTERNAL,
         "redirect_refused",
-        f"A redirect was not followed. {message}",
+        f"A redirect was not followed. {UNREADABLE_HOST}",
         "Call the address that you trust in this step, or have the service redirect to it.",
         retryable=False,
     )
@@ -178,7 +190,8 @@ def _tls_refused(where: str) -> Failed:
         "tls_refused",
         f"{where}: the service refused the TLS connection.",
         "Mostly it wants a client certificate, or another one: the operator puts it into the workers' "
-        "STEPWELL_HTTP_CLIENT_CERTIFICATES. It may also speak only versions of TLS below 1.2.",
+        "STEPWELL_HTTP_CLIENT_CERTIFICATES. None is shown where a redirect of another host leads. "
+        "It may also speak only versions of TLS below 1.2.",
         retryable=False,
     )
 

@@ -15,6 +15,7 @@ from yarl import URL
 from engine.core.document import MAX_REDIRECTS
 from engine.core.headers import RESERVED, SECRET
 from engine.executors.bodies import DEFAULT_TYPES, body_type_of, check_types, escape, pairs, written
+from engine.executors.names import is_host
 from engine.executors.redaction import Redactor
 from engine.executors.refusals import RequestInvalid, scalar, utf8
 
@@ -24,6 +25,8 @@ MAX_TIMEOUT_SECONDS = 86_400.0
 DEFAULT_RESPONSE_BYTES = 1 << 20  # design section 5, limits
 MAX_RESPONSE_BYTES = 10 << 20
 MAX_REQUEST_BYTES = 16 << 20
+
+UNREADABLE_HOST = "The URL's host is neither a name nor an address in its usual form."
 
 SECRET_LENGTH = 6  # shorter ones cannot be told from ordinary text
 
@@ -101,6 +104,8 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
             raise RequestInvalid("The URL cannot be read.", "/url") from None
         if url.scheme not in {"http", "https"} or not url.raw_host:
             raise RequestInvalid("The URL must begin with http:// or https:// and name a host.", "/url")
+        if not is_host(url.raw_host):
+            raise RequestInvalid(UNREADABLE_HOST, "/url")
         if url.raw_user is not None or url.raw_password is not None:
             raise RequestInvalid("The URL must not hold a user or password; use a header.", "/url")
         return query

@@ -11,6 +11,7 @@ Must not judge addresses (`network` does, per connection) or keep answers: aioht
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 import socket
 import threading
@@ -27,6 +28,21 @@ HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")  # as a URL has it: lower
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 Info = tuple[int, int, int, str, tuple[Any, ...]]  # of socket.getaddrinfo
+
+
+def is_host(host: str) -> bool:
+    """Tell whether a URL's host is a name or an address as written out.
+
+    Anything else could be a name here and an address to the next program: a proxy that undoes percent-encoding takes
+    127%2e0%2e0%2e1 for 127.0.0.1, and 127.0.0.1%00.example.com too.
+    """
+    if HOST_NAME.fullmatch(host.removesuffix(".")):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 class NameUnresolved(OSError):

@@ -2,7 +2,7 @@
 
 Must not do input or output, and must not trust a Location: the partner wrote it. Invariants: nothing leads from https
 to http; a header with a secret never leaves its origin, and once dropped does not come back; a body with a secret
-never leaves its origin; only 307 and 308 repeat a POST.
+never leaves its origin; what another origin led to is `foreign` from there on; only 307 and 308 repeat a POST.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from engine.core.headers import SECRET
 from engine.core.model import Category
 from engine.executors.failures import failed
 from engine.executors.http_request import HttpRequest
+from engine.executors.names import is_host
 
 MAX_LOCATION = 8000  # characters; as many as a config's url may have
 SHOWN_LOCATION = 2048
@@ -51,13 +52,14 @@ class RedirectRefused(Exception):
 
 
 class Hop(NamedTuple):
-    """One request of a call. `redirected`: a partner chose its address."""
+    """One request of a call. `redirected`: a partner chose its address; `foreign`: it was one of another origin."""
 
     method: str
     url: URL
     headers: dict[str, str]
     content: bytes | None
     redirected: bool = False
+    foreign: bool = False
 
     @property
     def where(self) -> str:
@@ -82,12 +84,13 @@ def next_hop(request: HttpRequest, hop: Hop, status: int, locations: Sequence[st
     kept = method == hop.method
     headers = {name: text for name, text in hop.headers.items() if kept or name.lower() not in _BODY_HEADERS}
     content = hop.content if kept else None
-    if url.origin() != hop.url.origin():
+    leaves = url.origin() != hop.url.origin()
+    if leaves:
         headers = {name: text for name, text in headers.items() if not _secret_header(request, name, text)}
         if content is not None and _secret_body(request, content):
             why = "its body holds a secret, which would go to another host"
             raise RedirectRefused(why, status, _shown(locations[0]))
-    return Hop(method, url, headers, content, redirected=True)
+    return Hop(method, url, headers, content, redirected=True, foreign=hop.foreign or leaves)
 
 
 def too_many(request: HttpRequest, hop: Hop, status: int, locations: Sequence[str]) -> Failed:
@@ -128,6 +131,8 @@ def _target(base: URL, status: int, locations: Sequence[str]) -> URL:
         raise refuse("its address cannot be read")
     if url.scheme not in {"http", "https"} or not url.raw_host:
         raise refuse("its address does not begin with http:// or https:// and a host")
+    if not is_host(url.raw_host):
+        raise refuse("its host is neither a name nor an address in its usual form")
     if url.raw_user is not None or url.raw_password is not None:
         raise refuse("its address holds a user or password")
     if base.scheme == "https" and url.scheme == "http":

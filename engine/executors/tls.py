@@ -1,7 +1,8 @@
 """Whom http activities trust, and which certificate they show to whom.
 
 Files are read once, when a worker starts, so that a bad one is told then and to the operator, not to a process in the
-night. A certificate is shown to the host that its file is named after and to no other, whoever wrote the definition.
+night. A certificate is shown to the host that its file is named after and to no other, whoever wrote the definition,
+and not where a redirect from another origin leads.
 
 Must not turn off any check of the server's certificate or name.
 """
@@ -30,9 +31,12 @@ class Trust:
         self._common = common
         self._own = dict(own)
 
-    def context(self, host: str) -> ssl.SSLContext:
-        """Return the context for a host as a URL has it: lower case, punycode."""
-        return self._own.get(host.rstrip("."), self._common)
+    def context(self, host: str, *, foreign: bool = False) -> ssl.SSLContext:
+        """Return the context for a host as a URL has it: lower case, punycode.
+
+        `foreign`: a redirect from another origin led there; nobody who wrote the definition chose that host.
+        """
+        return self._common if foreign else self._own.get(host.rstrip("."), self._common)
 
 
 def read_trust(ca_file: Path | None = None, certificates: Path | None = None) -> Trust:

@@ -1,20 +1,17 @@
--- The signatures of release 0.1: dropped in the transaction that makes the new ones, so that no call ever finds none.
-drop function if exists stepwell.start_process(text, jsonb, text, integer, integer, text, text);
-drop function if exists stepwell.start_processes(text, jsonb, integer, integer, text, text);
-drop function if exists stepwell.start_all(text, jsonb[], text, integer, integer, text, text, text);
+drop function if exists stepwell.start_all(text, jsonb[], text, integer, integer, text, text, text); -- of release 0.1; ours alone
 
 -- Start one process in the caller's transaction: process (CREATED), history row 1, one job, together or not at all.
 -- Locks: the definition's advisory lock, shared (deleting takes it exclusively); rows of the new id only.
--- `definition`: name or wf_… id. Returns the process's public id.
+-- `definition`: name or wf_… id. `labels`: what it is searched by. Returns the process's public id.
 create or replace function stepwell.start_process(
   definition   text,
-  input        jsonb   default '{}',
+  input        jsonb,
+  labels       jsonb,
   business_key text    default null,
   version      integer default null,
   priority     integer default 0,
   by           text    default null,
   reason       text    default null,
-  labels       jsonb   default null,
   trigger      jsonb   default null,
   traceparent  text    default null
 ) returns text
@@ -34,15 +31,34 @@ begin
 end
 $$;
 
--- Start up to 10,000 processes of one definition, all or nothing. `inputs`: a JSON array.
+-- The same without labels. A function of its own, as customers have built on it: since `labels` has no default above, no call
+-- suits both.
+create or replace function stepwell.start_process(
+  definition   text,
+  input        jsonb   default '{}',
+  business_key text    default null,
+  version      integer default null,
+  priority     integer default 0,
+  by           text    default null,
+  reason       text    default null
+) returns text
+  language sql security definer
+  set search_path = stepwell, pg_temp
+  set lock_timeout = '2s'
+as $$
+  select start_process(definition, input, labels => null::jsonb, business_key => business_key, version => version,
+                       priority => priority, by => by, reason => reason)
+$$;
+
+-- Start up to 10,000 processes of one definition, all or nothing. `inputs`: a JSON array; `labels`: of all of them.
 create or replace function stepwell.start_processes(
   definition text,
   inputs     jsonb,
+  labels     jsonb,
   version    integer default null,
   priority   integer default 0,
   by         text    default null,
   reason     text    default null,
-  labels     jsonb   default null,
   traceparent text   default null
 ) returns text[]
   language plpgsql security definer
@@ -57,6 +73,23 @@ begin
   return start_all(definition, array(select value from jsonb_array_elements(inputs)), null, version, priority, by, reason,
                    '/inputs', labels, null, traceparent);
 end
+$$;
+
+-- The same without labels.
+create or replace function stepwell.start_processes(
+  definition text,
+  inputs     jsonb,
+  version    integer default null,
+  priority   integer default 0,
+  by         text    default null,
+  reason     text    default null
+) returns text[]
+  language sql security definer
+  set search_path = stepwell, pg_temp
+  set lock_timeout = '2s'
+as $$
+  select start_processes(definition, inputs, labels => null::jsonb, version => version, priority => priority, by => by,
+                         reason => reason)
 $$;
 
 -- The definition a caller means: by name, or by public id. Row of stepwell.definition, not deleted.
@@ -227,13 +260,17 @@ end
 $$;
 
 revoke all on function
-  stepwell.start_process(text, jsonb, text, integer, integer, text, text, jsonb, jsonb, text),
-  stepwell.start_processes(text, jsonb, integer, integer, text, text, jsonb, text),
+  stepwell.start_process(text, jsonb, text, integer, integer, text, text),
+  stepwell.start_process(text, jsonb, jsonb, text, integer, integer, text, text, jsonb, text),
+  stepwell.start_processes(text, jsonb, integer, integer, text, text),
+  stepwell.start_processes(text, jsonb, jsonb, integer, integer, text, text, text),
   stepwell.start_all(text, jsonb[], text, integer, integer, text, text, text, jsonb, jsonb, text),
   stepwell.check_origin(jsonb, text),
   stepwell.take_business_key(integer, integer, bigint, text, bigint),
   stepwell.own_definition(text) from public;
 grant execute on function
-  stepwell.start_process(text, jsonb, text, integer, integer, text, text, jsonb, jsonb, text),
-  stepwell.start_processes(text, jsonb, integer, integer, text, text, jsonb, text)
+  stepwell.start_process(text, jsonb, text, integer, integer, text, text),
+  stepwell.start_process(text, jsonb, jsonb, text, integer, integer, text, text, jsonb, text),
+  stepwell.start_processes(text, jsonb, integer, integer, text, text),
+  stepwell.start_processes(text, jsonb, jsonb, integer, integer, text, text, text)
   to stepwell_api, stepwell_caller;

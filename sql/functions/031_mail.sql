@@ -142,6 +142,7 @@ end
 $$;
 
 -- Retry up to 1,000 failed processes: each that can be is sent the order, for each other one it is said why not.
+-- They are taken in the order of their business keys, which is what two calls of this can wait for: never in a ring.
 create or replace function stepwell.retry_processes(processes text[], by text default null, reason text default null)
   returns table (process text, command bigint, code text, detail text)
   language plpgsql security definer
@@ -155,7 +156,15 @@ declare
 begin
   perform check_who(by, reason);
   perform check_number(cardinality(processes), 1, 1000, '/ids');
-  for process in select distinct wanted from unnest(processes) as wanted order by wanted loop
+  for process in
+    select wanted.process
+    from (select distinct w as process from unnest(processes) as w) as wanted
+    left join process p
+      on p.id = private_id('prc', wanted.process)
+      and p.tenant_id = mine.tenant_id
+      and p.environment_id = mine.environment_id
+    order by p.definition_id, p.business_key, wanted.process
+  loop
     command := null;
     code := null;
     detail := null;

@@ -1,4 +1,5 @@
--- Four times a second, for one writing connection: heartbeat, match signals, fire timers, claim, sweep, read rung leases.
+-- Four times a second, for one writing connection: heartbeat, match signals, fire timers, claim, sweep, let out of the
+-- quarantine, read rung leases.
 -- One autocommitted transaction. The claim is thereby committed before its processes are loaded (a claim that loads in
 -- its own statement reads a stale tail).
 --
@@ -45,6 +46,7 @@ begin
   end if;
 
   perform stepwell.sweep();
+  perform stepwell.let_out();
 
   select jsonb_build_object(
     'alive', true, 'now', stepwell.now(), 'claimed', claimed, 'more', taken >= slots,

@@ -18,29 +18,43 @@ $$;
 -- The epoch in which this transaction writes. Called by whatever writes history or audit, before its first row.
 -- Somewhere new it is noted in a row of this transaction's own, so that no row of an epoch is ever committed without that
 -- note; whoever does not see it yet comes to the same number by the same rule. So nobody waits: a caller's transaction
--- that was the first after a restore may stay open for an hour. Index: none, the table holds some rows for each restore.
+-- that was the first after a restore may stay open for an hour. Index: place pk, backwards. Rows: the newest.
+--
+-- A note of this server's present run needs no look at the control file: server and timeline are the same as long as it
+-- runs, for it writes nothing before a promotion. After a restart the same epoch is noted once more.
 create or replace function stepwell.feed_epoch() returns integer
   language plpgsql volatile security definer
   set search_path = stepwell, pg_temp
 as $$
 declare
-  mine  record := here();
-  last  place;
+  last record;
+  mine record;
 begin
-  select p.* into last
+  select p.*,
+         p.relation = p.tableoid
+         and p.server_started = pg_postmaster_start_time()
+         and p.database = (select d.oid from pg_database d where d.datname = current_database()) as is_here
+  into last
   from place p
-  order by p.epoch desc
+  order by p.epoch desc, p.tx desc
   limit 1;
-  if (last.system_identifier, last.timeline, last.database, last.relation)
-      = (mine.system_identifier, mine.timeline, mine.database, mine.relation) then
+  if last.is_here then
     return last.epoch;
   end if;
+
+  mine := here();
   insert into place (epoch, system_identifier, timeline, database, relation)
   values (
-    -- By as much as the timeline rose: of two recoveries of one backup the later has the higher epoch.
-    last.epoch + case
-      when (last.system_identifier, last.database, last.relation) = (mine.system_identifier, mine.database, mine.relation)
-      then greatest(1, mine.timeline - last.timeline) else 1 end,
+    case
+      when last.epoch is null then -- the notes are lost: above all that was ever written
+        greatest((select max(h.feed_epoch) from history h), (select max(a.feed_epoch) from audit a), 0) + 1
+      when (last.system_identifier, last.database, last.relation)
+          <> (mine.system_identifier, mine.database, mine.relation) then last.epoch + 1
+      when last.timeline = mine.timeline then last.epoch
+      -- By as much as the timeline rose: of two recoveries of one backup the later has the higher epoch. And a thousandfold,
+      -- so that it is above those that were raised by one in the time that is lost, by hand or in another place.
+      else last.epoch + greatest(1, 1000 * (mine.timeline - last.timeline))
+    end,
     mine.system_identifier, mine.timeline, mine.database, mine.relation)
   returning epoch into last.epoch;
   return last.epoch;

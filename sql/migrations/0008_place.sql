@@ -1,8 +1,9 @@
 -- Where this database has lived, so that the feed's epoch rises when it is a copy or an earlier state of itself.
 -- docs/decisions/0013-feed-epoch.md
 
--- One row for each server × database × timeline, or a few with the same epoch: each transaction that finds itself somewhere
--- new adds one of its own, and none waits for another. Written by feed_epoch(); read by it; never updated or deleted.
+-- One row for each server × database × timeline × run of the server, or a few of them: each transaction that finds itself
+-- somewhere new adds one of its own, and none waits for another. Written and read by feed_epoch(); read by readers of the
+-- feed; never updated or deleted.
 create table stepwell.place (
   epoch             integer     not null,
   tx                xid8        not null default pg_current_xact_id(),
@@ -10,6 +11,7 @@ create table stepwell.place (
   timeline          integer     not null, -- rises at each recovery to a point in time and at each failover
   database          oid         not null, -- another where a database was copied or restored beside the first
   relation          oid         not null, -- of this table: another where the schema was dropped and restored in place
+  server_started    timestamptz not null default pg_postmaster_start_time(),
   at                timestamptz not null default clock_timestamp(),
   primary key (epoch, tx)
 );
@@ -29,10 +31,8 @@ select i.feed_epoch + exists (
 from stepwell.installation i, pg_control_system() c, pg_database d
 where d.datname = current_database();
 
--- The audit is in the feed too, and in the same order as history.
+-- The audit is in the feed too, and in the same order as history: by an index that migrate builds beside the writers.
 create function stepwell.feed_epoch() returns integer
   language sql as 'select null::integer';
 alter table stepwell.audit add column feed_epoch integer not null default 1;
 alter table stepwell.audit alter column feed_epoch set default stepwell.feed_epoch();
-drop index stepwell.audit_in_commit_order;
-create index audit_in_commit_order on stepwell.audit (feed_epoch, tx, id);

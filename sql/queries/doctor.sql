@@ -96,6 +96,20 @@ group by epoch
 order by epoch desc
 limit 1
 
+-- :name doctor.left_prepared
+-- Needs the owner. Prepared transactions of this database from before the feed's present epoch. Rows: at most 5.
+select p.gid
+from pg_prepared_xacts p
+where p.database = current_database()
+  and age(p.transaction) > (
+    select age(min(l.tx)::xid)
+    from stepwell.place l
+    group by l.epoch
+    order by l.epoch desc
+    limit 1)
+order by p.prepared
+limit 5
+
 -- :name doctor.ids_ahead
 -- Needs the owner. By how many seconds the newest process is ahead of the server's clock. Index: process pk. Rows: 1.
 select coalesce((max(id) >> 20) / 1000 - floor(extract(epoch from clock_timestamp()))::bigint, 0)

@@ -75,14 +75,16 @@ left join pg_stat_activity a on a.pid = l.pid
 order by a.xact_start
 
 -- :name migration.missing_indexes_text
--- Partitions that lack their part of an index declared `on only` their parent: what to execute, one by one and in
--- autocommit; null = not needed. A part left invalid is dropped first. Catalogue. Rows: none, but after such a migration.
+-- What to execute, one by one and in autocommit, for the indexes that are built beside writers; null = not needed. What was
+-- left invalid is dropped first. Catalogue. Rows: none, but after a migration that has such indexes.
+-- 1. Partitions that lack their part of an index declared `on only` their parent.
+-- 2. The index of an ordinary table that may be large; the one it replaces is dropped in the end.
 select part.name,
-       case when not found.indisvalid then format('drop index concurrently stepwell.%I', part.name) end,
+       case when not found.indisvalid then format('drop index concurrently stepwell.%I', part.name) end as remove,
        case when found.indisvalid is not true then
          regexp_replace(pg_get_indexdef(i.indexrelid), '^CREATE (UNIQUE )?INDEX .*? ON ONLY .*? USING ',
-                        format('create \1index concurrently %I on %s using ', part.name, p.oid::regclass)) end,
-       format('alter index stepwell.%I attach partition stepwell.%I', x.relname, part.name)
+                        format('create \1index concurrently %I on %s using ', part.name, p.oid::regclass)) end as build,
+       format('alter index stepwell.%I attach partition stepwell.%I', x.relname, part.name) as finish
 from pg_index i
 join pg_class x on x.oid = i.indexrelid and x.relkind = 'I'
 join pg_class t on t.oid = i.indrelid and t.relnamespace = to_regnamespace('stepwell')
@@ -95,4 +97,15 @@ where not exists (
   from pg_index own
   join pg_inherits of_index on of_index.inhrelid = own.indexrelid and of_index.inhparent = i.indexrelid
   where own.indrelid = p.oid)
-order by p.oid, x.relname
+union all
+select n.name,
+       case when not found.indisvalid then format('drop index concurrently stepwell.%I', n.name) end,
+       case when found.indisvalid is not true then
+         format('create index concurrently %I on stepwell.%s', n.name, n.of) end,
+       format('drop index concurrently if exists stepwell.%I', n.instead_of)
+from (values
+  ('audit_in_feed_order', 'audit (feed_epoch, tx, id)', 'audit_in_commit_order')) as n (name, of, instead_of)
+left join pg_index found on found.indexrelid = to_regclass(format('stepwell.%I', n.name))
+where found.indisvalid is not true
+   or to_regclass(format('stepwell.%I', n.instead_of)) is not null
+order by name

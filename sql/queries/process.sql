@@ -76,9 +76,11 @@ where p.id = %(id)s
 -- :name process.list
 -- Newest first. Index: process_by_status, process_by_definition, process_by_business_key, process_by_error,
 -- process_by_failed_step, process pk or process_in_order, whichever the filters given allow:
--- planned anew each time, with the values known, so that absent filters vanish. Ids are time-ordered: where times are
--- asked for, low and high bound the ids (with a margin) and so prune partitions; in a database marked test the clock
--- may be moved, and they bound nothing. Rows: limit + 1 matching ones.
+-- planned anew each time, with the values known, so that absent filters vanish. The page is found in the one table, in
+-- order, before anything is joined to it: autovacuum analyzes no partitioned parent and no small table, and a join whose
+-- rows the planner cannot guess makes it read and sort the whole scope. Ids are time-ordered: low and high bound them where
+-- the caller knows bounds, and so prune partitions. Labels: each by process_label pk, for each row found.
+-- Rows: limit + 1 matching ones.
 select p.id,
        p.definition_id,
        d.name,
@@ -92,28 +94,43 @@ select p.id,
        p.labels::text,
        p.error_code,
        p.failed_step
-from stepwell.process p
+from (
+  select p.*
+  from stepwell.process p
+  where p.tenant_id = %(tenant_id)s
+    and p.environment_id = %(environment_id)s
+    and p.id < %(before)s
+    and p.id >= %(low)s
+    and p.id < %(high)s
+    and (%(status)s::text is null or p.status = %(status)s)
+    and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+    and (%(business_key)s::text is null or p.business_key = %(business_key)s)
+    and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
+    and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
+    and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
+    and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
+    and (%(error_code)s::text is null or p.error_code = %(error_code)s)
+    and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
+    and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
+    and (%(label_names)s::text[] = '{}' or not exists (
+      select from unnest(%(label_names)s::text[], %(label_values)s::text[]) as wanted(name, value)
+      where (
+        select true
+        from stepwell.process_label o
+        where o.tenant_id = %(tenant_id)s
+          and o.environment_id = %(environment_id)s
+          and o.name = wanted.name
+          and o.value = wanted.value
+          and o.process_id = p.id) is null))
+  order by p.id desc
+  limit %(limit)s
+) as p
 join stepwell.definition d on d.id = p.definition_id
-where p.tenant_id = %(tenant_id)s
-  and p.environment_id = %(environment_id)s
-  and p.id < %(before)s
-  and p.id >= (select case when test then 0 else %(low)s end from stepwell.installation)
-  and p.id < (select case when test then 9223372036854775807 else %(high)s end from stepwell.installation)
-  and (%(status)s::text is null or p.status = %(status)s)
-  and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
-  and (%(business_key)s::text is null or p.business_key = %(business_key)s)
-  and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
-  and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
-  and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
-  and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
-  and (%(error_code)s::text is null or p.error_code = %(error_code)s)
-  and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
-  and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
 order by p.id desc
-limit %(limit)s
 
 -- :name process.list_by_label
--- The same where a label is asked for: one label leads, by its index and in order; the others and all else narrow it down.
+-- The same where a label is asked for: one label leads, by its index and in order; the others and all else narrow it down,
+-- by primary key, row by row (a limit in the lateral query keeps it so, whatever the statistics).
 -- A statement of its own, since a label as one more optional filter above would be checked row by row. Index: process_label
 -- pk, process pk, definition pk. Rows: limit + 1 matching ones.
 select p.id,
@@ -129,42 +146,96 @@ select p.id,
        p.labels::text,
        p.error_code,
        p.failed_step
-from stepwell.process_label l
-join stepwell.process p on p.id = l.process_id
+from (
+  select p.*
+  from stepwell.process_label l
+  cross join lateral (
+    select p.*
+    from stepwell.process p
+    where p.id = l.process_id
+      and (%(status)s::text is null or p.status = %(status)s)
+      and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+      and (%(business_key)s::text is null or p.business_key = %(business_key)s)
+      and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
+      and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
+      and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
+      and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
+      and (%(error_code)s::text is null or p.error_code = %(error_code)s)
+      and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
+      and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
+    limit 1
+  ) as p
+  where l.tenant_id = %(tenant_id)s
+    and l.environment_id = %(environment_id)s
+    and l.name = %(label_name)s
+    and l.value = %(label_value)s
+    and l.process_id < %(before)s
+    and l.process_id >= %(low)s
+    and l.process_id < %(high)s
+    and (%(label_names)s::text[] = '{}' or not exists (
+      select from unnest(%(label_names)s::text[], %(label_values)s::text[]) as wanted(name, value)
+      where (
+        select true
+        from stepwell.process_label o
+        where o.tenant_id = %(tenant_id)s
+          and o.environment_id = %(environment_id)s
+          and o.name = wanted.name
+          and o.value = wanted.value
+          and o.process_id = l.process_id) is null))
+  order by l.process_id desc
+  limit %(limit)s
+) as p
 join stepwell.definition d on d.id = p.definition_id
-where l.tenant_id = %(tenant_id)s
-  and l.environment_id = %(environment_id)s
-  and l.name = %(label_name)s
-  and l.value = %(label_value)s
-  and l.process_id < %(before)s
-  and l.process_id >= (select case when test then 0 else %(low)s end from stepwell.installation)
-  and l.process_id < (select case when test then 9223372036854775807 else %(high)s end from stepwell.installation)
-  and (%(status)s::text is null or p.status = %(status)s)
-  and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
-  and (%(business_key)s::text is null or p.business_key = %(business_key)s)
-  and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
-  and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
-  and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
-  and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
-  and (%(error_code)s::text is null or p.error_code = %(error_code)s)
-  and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
-  and not exists (
-    select from unnest(%(label_names)s::text[], %(label_values)s::text[]) as wanted(name, value)
-    where not exists (
-      select from stepwell.process_label o
-      where o.tenant_id = %(tenant_id)s
-        and o.environment_id = %(environment_id)s
-        and o.name = wanted.name
-        and o.value = wanted.value
-        and o.process_id = l.process_id))
-  and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
-order by l.process_id desc
-limit %(limit)s
+order by p.id desc
+
+-- :name process.label_reach
+-- How far back the 1,000 newest with a label reach: the id of the last of them, 0 where there are fewer. For choosing what
+-- leads a search by several filters: the further back, the rarer. Index: process_label pk. Rows: at most 1,000.
+select coalesce(min(l.process_id), 0)
+from (
+  select l.process_id
+  from stepwell.process_label l
+  where l.tenant_id = %(tenant_id)s
+    and l.environment_id = %(environment_id)s
+    and l.name = %(label_name)s
+    and l.value = %(label_value)s
+    and l.process_id < %(before)s
+    and l.process_id >= %(low)s
+    and l.process_id < %(high)s
+  order by l.process_id desc
+  offset 999
+  limit 1
+) as l
+
+-- :name process.reach
+-- The same of the filters that are columns of the process and have an index. Index: as process.list.
+-- Rows: 1,000 matching ones at most.
+select coalesce(min(p.id), 0)
+from (
+  select p.id
+  from stepwell.process p
+  where p.tenant_id = %(tenant_id)s
+    and p.environment_id = %(environment_id)s
+    and p.id < %(before)s
+    and p.id >= %(low)s
+    and p.id < %(high)s
+    and (%(status)s::text is null or p.status = %(status)s)
+    and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+    and (%(business_key)s::text is null or p.business_key = %(business_key)s)
+    and (%(error_code)s::text is null or p.error_code = %(error_code)s)
+    and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
+    and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
+  order by p.id desc
+  offset 999
+  limit 1
+) as p
 
 -- :name process.executions
 -- A page of processes, newest first, each as process.get has it, in one snapshot: what is known of a process and the filter
--- it passed cannot differ. Planned anew each time, with the values known: one of the two parts vanishes. With states wanted,
--- each is read in its own order, so that those of two states cost no more than those of one.
+-- it passed cannot differ. Planned anew each time, with the values known: the parts not asked for vanish. With states wanted,
+-- at most two, each is read in its own order, so that those of two cost no more than those of one; each is a part of its
+-- own, since of a state it does not know the planner would not know how rare it is. The page is found before anything
+-- is joined to it, and joined row by row (a limit in the lateral query keeps it so, whatever the statistics).
 -- Index: process_by_status, process_by_definition or process_in_order for the ids; process pk, definition pk, history pk.
 -- Rows: offset + limit ids, once per state wanted; limit processes, each with at most some hundred history rows.
 select p.id,
@@ -179,41 +250,53 @@ select p.id,
            and h.seq > p.snapshot_seq
        ) as history
 from (
-  select found.id
-  from (
-    (
-      select p.id
-      from stepwell.process p
-      where %(statuses)s::text[] is null
-        and p.tenant_id = %(tenant_id)s
-        and p.environment_id = %(environment_id)s
-        and p.id < %(before)s
-        and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
-      order by p.id desc
-      limit %(offset)s + %(limit)s
-    )
-    union all
-    select in_state.id
-    from unnest(%(statuses)s::text[]) as wanted(status)
-    cross join lateral (
-      select p.id
-      from stepwell.process p
-      where p.tenant_id = %(tenant_id)s
-        and p.environment_id = %(environment_id)s
-        and p.status = wanted.status
-        and p.id < %(before)s
-        and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
-      order by p.id desc
-      limit %(offset)s + %(limit)s
-    ) as in_state
-  ) as found
-  order by found.id desc
+  (
+    select p.id
+    from stepwell.process p
+    where %(statuses)s::text[] is null
+      and p.tenant_id = %(tenant_id)s
+      and p.environment_id = %(environment_id)s
+      and p.id < %(before)s
+      and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+    order by p.id desc
+    limit %(offset)s + %(limit)s
+  )
+  union all
+  (
+    select p.id
+    from stepwell.process p
+    where p.status = (%(statuses)s::text[])[1]
+      and p.tenant_id = %(tenant_id)s
+      and p.environment_id = %(environment_id)s
+      and p.id < %(before)s
+      and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+    order by p.id desc
+    limit %(offset)s + %(limit)s
+  )
+  union all
+  (
+    select p.id
+    from stepwell.process p
+    where p.status = (%(statuses)s::text[])[2]
+      and p.tenant_id = %(tenant_id)s
+      and p.environment_id = %(environment_id)s
+      and p.id < %(before)s
+      and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+    order by p.id desc
+    limit %(offset)s + %(limit)s
+  )
+  order by id desc
   limit %(limit)s
   offset %(offset)s
 ) as page
-join stepwell.process p on p.id = page.id
+cross join lateral (
+  select p.*
+  from stepwell.process p
+  where p.id = page.id
+  limit 1
+) as p
 join stepwell.definition d on d.id = p.definition_id
-order by p.id desc
+order by page.id desc
 
 -- :name process.count
 -- How many match the same filters. Index: as process.list. Rows: all that match; ends at the statement timeout.
@@ -221,8 +304,8 @@ select count(*)
 from stepwell.process p
 where p.tenant_id = %(tenant_id)s
   and p.environment_id = %(environment_id)s
-  and p.id >= (select case when test then 0 else %(low)s end from stepwell.installation)
-  and p.id < (select case when test then 9223372036854775807 else %(high)s end from stepwell.installation)
+  and p.id >= %(low)s
+  and p.id < %(high)s
   and (%(status)s::text is null or p.status = %(status)s)
   and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
   and (%(business_key)s::text is null or p.business_key = %(business_key)s)
@@ -233,37 +316,52 @@ where p.tenant_id = %(tenant_id)s
   and (%(error_code)s::text is null or p.error_code = %(error_code)s)
   and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
   and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
-
--- :name process.count_by_label
--- How many match the same filters. Index: as process.list_by_label. Rows: all with the label.
-select count(*)
-from stepwell.process_label l
-join stepwell.process p on p.id = l.process_id
-where l.tenant_id = %(tenant_id)s
-  and l.environment_id = %(environment_id)s
-  and l.name = %(label_name)s
-  and l.value = %(label_value)s
-  and l.process_id >= (select case when test then 0 else %(low)s end from stepwell.installation)
-  and l.process_id < (select case when test then 9223372036854775807 else %(high)s end from stepwell.installation)
-  and (%(status)s::text is null or p.status = %(status)s)
-  and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
-  and (%(business_key)s::text is null or p.business_key = %(business_key)s)
-  and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
-  and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
-  and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
-  and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
-  and (%(error_code)s::text is null or p.error_code = %(error_code)s)
-  and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
-  and not exists (
+  and (%(label_names)s::text[] = '{}' or not exists (
     select from unnest(%(label_names)s::text[], %(label_values)s::text[]) as wanted(name, value)
-    where not exists (
-      select from stepwell.process_label o
+    where (
+      select true
+      from stepwell.process_label o
       where o.tenant_id = %(tenant_id)s
         and o.environment_id = %(environment_id)s
         and o.name = wanted.name
         and o.value = wanted.value
-        and o.process_id = l.process_id))
-  and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))
+        and o.process_id = p.id) is null))
+
+-- :name process.count_by_label
+-- How many match the same filters. Index: as process.list_by_label. Rows: all with the label, and a process for each where
+-- `of_process` says that there are filters of the process itself; ends at the statement timeout.
+select count(*)
+from stepwell.process_label l
+where l.tenant_id = %(tenant_id)s
+  and l.environment_id = %(environment_id)s
+  and l.name = %(label_name)s
+  and l.value = %(label_value)s
+  and l.process_id >= %(low)s
+  and l.process_id < %(high)s
+  and (%(label_names)s::text[] = '{}' or not exists (
+    select from unnest(%(label_names)s::text[], %(label_values)s::text[]) as wanted(name, value)
+    where (
+      select true
+      from stepwell.process_label o
+      where o.tenant_id = %(tenant_id)s
+        and o.environment_id = %(environment_id)s
+        and o.name = wanted.name
+        and o.value = wanted.value
+        and o.process_id = l.process_id) is null))
+  and (not %(of_process)s or (
+    select true
+    from stepwell.process p
+    where p.id = l.process_id
+      and (%(status)s::text is null or p.status = %(status)s)
+      and (%(definition_id)s::bigint is null or p.definition_id = %(definition_id)s)
+      and (%(business_key)s::text is null or p.business_key = %(business_key)s)
+      and (%(created_after)s::timestamptz is null or p.created_at >= %(created_after)s)
+      and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
+      and (%(ended_after)s::timestamptz is null or p.ended_at >= %(ended_after)s)
+      and (%(ended_before)s::timestamptz is null or p.ended_at < %(ended_before)s)
+      and (%(error_code)s::text is null or p.error_code = %(error_code)s)
+      and (%(failed_step)s::text is null or p.failed_step = %(failed_step)s)
+      and (%(ids)s::bigint[] is null or p.id = any(%(ids)s))))
 
 -- :name process.history
 -- Index: history pk. Rows: limit + 1.

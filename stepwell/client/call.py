@@ -26,6 +26,8 @@ from engine.errors import (
     RateLimited,
     StepwellError,
     TooLarge,
+    TooSlow,
+    TryAgain,
     Unauthenticated,
     Unavailable,
     tree,
@@ -187,6 +189,8 @@ _BY_STATUS: dict[int, type[StepwellError]] = {
     504: Unavailable,
 }
 _AGAIN = frozenset({429, 502, 503, 504})
+_AGAIN_CODES = frozenset({"idempotency_in_progress", TryAgain.code})
+_SECONDS = re.compile(r"[0-9]{1,9}")  # more of them is nothing to wait for, and need not fit a number
 
 
 def _refused(status: int, headers: Mapping[str, str], content: bytes) -> Failed:
@@ -194,9 +198,9 @@ def _refused(status: int, headers: Mapping[str, str], content: bytes) -> Failed:
         told = msgspec.json.decode(content, type=_Told)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         told = _Told()
-    again = status in _AGAIN or told.code == "idempotency_in_progress"
+    again = (status in _AGAIN and told.code != TooSlow.code) or told.code in _AGAIN_CODES
     after = headers.get("Retry-After", "")
-    after_s = float(after) if after.isascii() and after.isdigit() else 0.0
+    after_s = float(after) if _SECONDS.fullmatch(after) else 0.0
     return Failed(_problem(status, told, after_s), again, after_s)
 
 

@@ -1,7 +1,8 @@
 """How calls are sent: to which address, trusting whom, and when again. Pure, but for reading certificates.
 
 Only what is safe is repeated: what changes nothing, or has an Idempotency-Key; there are no other calls. A connection
-that could not be made or broke, 429, 502, 503, 504 and "the same request is still being worked on" pass by themselves.
+that could not be made or broke, 429, 502, 503, 504 and "the same request is still being worked on" pass by themselves,
+and so does `try_again`; `too_slow` does not.
 A call that was not answered in time is not repeated: it may still be at work, and whoever waits has waited enough.
 """
 

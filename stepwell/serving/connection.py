@@ -17,38 +17,23 @@ import urllib.parse
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.problems import Problem
 from engine.observe import Observer, RequestServed
 from stepwell.serving import refusals
+from stepwell.serving.exchange import Exchange
 from stepwell.serving.refusals import Refused
 from stepwell.serving.room import Guest, Room
 
-MAX_HEAD = 64 << 10  # bytes of request line and headers
+MAX_HEAD = 64 << 10  # bytes of request line and headers; also of what frames a body: trailers, a chunk's extensions
 MAX_HEADERS = 100
 VERSIONS = ("1.0", "1.1")
 MAX_PIPELINED = 16  # requests sent ahead while one is being answered; the rest has to be sent anew
-LEFT_BYTES = 64 << 10  # a body nobody needs is read to its end if it is no larger, to keep the connection
 
 
 class Overrun(Exception):
     """More requests were sent ahead than are kept."""
-
-
-class Exchange(RequestResponseCycle):
-    """One request and its answer."""
-
-    async def send(self, message: Any) -> None:
-        """Send a part of the answer; before the first, see whether the connection can go on after it."""
-        if message["type"] == "http.response.start" and self.more_body and not self._ends_soon():
-            self.keep_alive = False
-        await super().send(message)
-
-    def _ends_soon(self) -> bool:
-        """Tell whether the rest of the body is worth reading. Who expects a 100 and gets another status sends none."""
-        length = next((value for name, value in self.scope["headers"] if name == b"content-length"), b"")
-        return not self.waiting_for_100_continue and length.isdigit() and int(length) <= LEFT_BYTES
 
 
 class Connection(HttpToolsProtocol):
@@ -62,8 +47,8 @@ class Connection(HttpToolsProtocol):
         self._active: Exchange | None = None  # the one being answered
         self._in_head = False  # a request's head has begun and not ended
         self._in_message = False  # a request has begun and not ended
-        self._new = False  # a request has begun in the data at hand
-        self._size = 0  # of the head so far
+        self._moved = False  # with the data at hand a request has begun, or its body gone on
+        self._size = 0  # of what has come since
         self._switching = False  # it asks for another protocol, which is not heard
         self._deaf = False  # what comes is thrown away
         self._owed = 0  # bytes written since all was known to be taken
@@ -142,7 +127,11 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def unsent(self) -> int:
-        """Return how many bytes wait for the reader; under TLS what was written, until all of it is gone."""
+        """Return how many bytes wait for the reader, written or not."""
+        return self._unread() + (self._active.held if self._active is not None else 0)
+
+    def _unread(self) -> int:
+        """Return how many bytes of ours are on their way; under TLS what was written, until all of it is gone."""
         waiting = self.transport.get_write_buffer_size()
         if self.scheme == "https" and (waiting or self._kernel_has()):
             return self._owed
@@ -173,18 +162,26 @@ class Connection(HttpToolsProtocol):
         """Parse what has come."""
         if self._deaf:
             return
-        self._new = False
+        self._moved = False
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_as_before(data[upgrade.args[0] :])
-            return
+            rest = self._feed(data)
         except httptools.HttpParserError as error:
             self._unreadable(error)
             return
-        if self._in_head and not self._new:
+        if rest is not None:  # outside of any `except`: else the context of an error would be that, and not its cause
+            self._go_on_as_before(rest)
+            return
+        if self._in_message and not self._moved:
             self._grow(len(data))
         self._take_place()
+
+    def _feed(self, data: bytes) -> bytes | None:
+        """Parse; return what follows a head that asks for another protocol, None if there is no such head."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            return data[upgrade.args[0] :]
+        return None
 
     def _take_place(self) -> None:
         """Tell the room whose turn it is."""
@@ -196,7 +193,10 @@ class Connection(HttpToolsProtocol):
             self._room.hurry(self)
 
     def _grow(self, size: int) -> None:
-        """Count bytes of a head that has not ended."""
+        """Count bytes of a head, of trailers or of a chunk's extensions that have not ended.
+
+        The parser joins the pieces of a value anew with each of them: without end, that would take all of its time.
+        """
         self._size += size
         if self._size > MAX_HEAD:
             self._refuse(refusals.too_large(f"{MAX_HEAD >> 10} KB"))
@@ -204,7 +204,15 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._in_head = self._in_message = self._new = True
+        self._in_head = self._in_message = True
+        self._move()
+
+    def on_chunk_header(self) -> None:
+        """Begin a chunk of a body; the parser calls this for the last one, too, before the trailers."""
+        self._move()
+
+    def _move(self) -> None:
+        self._moved = True
         self._size = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -279,6 +287,7 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body, unless nobody will ask for it."""
+        self._move()
         if self._active is not None:
             super().on_body(body)
 

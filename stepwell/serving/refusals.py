@@ -41,7 +41,9 @@ def malformed(why: str) -> Problem:
 def too_large(limit: str) -> Problem:
     """Return the problem of a request whose head has no end, or nearly none."""
     return refusal(
-        "head_too_large", f"the head of a request may have {limit}", "Send fewer headers, or a shorter address."
+        "head_too_large",
+        f"the head of a request, or what follows its body, may have {limit}",
+        "Send fewer headers, or a shorter address.",
     )
 
 

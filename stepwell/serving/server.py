@@ -127,6 +127,7 @@ def serve(
     for name in ("uvicorn.error", "asyncio", "psycopg.pool"):
         logging.getLogger(name).addHandler(LibrariesLog(observe))
     room = Room(connections_allowed(settings.api_connections, observe))
+    app.state.under_way.connections = room.limit
     server = Server(app, listeners, room, identity, observe)
     server.on_listening = on_listening
     server.run()

@@ -9,6 +9,8 @@ from tests.api.client import PLAIN, PROCESSES, Api, problem, publish, serving, s
 from tests.engine.scraping import Samples, samples
 from tests.house import House
 
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
 
 async def scraped(api: Api, **headers: str) -> Samples:
     client = await api.stranger(headers)
@@ -96,9 +98,32 @@ async def test_prometheus_gets_text_and_who_asks_for_openmetrics_gets_that(api: 
     openmetrics = await client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
 
     assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert openmetrics.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert openmetrics.headers["content-type"] == OPENMETRICS
     assert openmetrics.text.endswith("# EOF\n")
     problem(await client.get("/metrics?x=1"), 400, "invalid_parameter")
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/openmetrics-text;version=a.b.c",
+        "application/openmetrics-text; version=;;;",
+        "application/openmetrics-text;version=" + "9" * 5000,
+        "application/openmetrics-text;version=999.0.0;escaping=foo",
+        "text/plain;version=a.b.c",
+        "text/plain;version=1.0.0;escaping=;;=",
+        "a" * 30000,
+        ";,;=",
+    ],
+    ids=lambda accept: accept[:60],
+)
+async def test_whatever_form_is_asked_for_one_of_the_two_is_given(api: Api, accept: str) -> None:
+    answer = await (await api.stranger()).get("/metrics", headers={"Accept": accept})
+
+    assert answer.status_code == 200
+    kind, told = answer.headers["content-type"], answer.text
+    assert kind in ("text/plain; version=0.0.4; charset=utf-8", OPENMETRICS)
+    assert told.endswith("# EOF\n") == (kind == OPENMETRICS)
 
 
 async def test_scrapes_and_probes_that_find_all_well_are_logged_at_debug(api: Api) -> None:

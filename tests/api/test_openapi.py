@@ -1,3 +1,5 @@
+import json
+import re
 from typing import Any
 
 from tests.api.client import Api
@@ -91,3 +93,26 @@ async def test_bodies_taken_are_closed(api: Api) -> None:
     schemas = (await _document(api))["components"]["schemas"]
     for name in ("StartProcess", "StartProcesses", "Order", "SendSignal", "CompleteTask", "RejectTask", *NEW):
         assert schemas[name]["additionalProperties"] is False
+
+
+async def test_objects_have_names_that_a_generator_makes_classes_of(api: Api) -> None:
+    text = json.dumps(document := await _document(api))
+    schemas = document["components"]["schemas"]
+    assert {"PageOfProcessView", "PageOfDefinitionView", "ProcessView"} <= set(schemas)
+    assert [name for name in schemas if not re.fullmatch(r"[A-Z][A-Za-z]+", name)] == []
+    assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= set(schemas)
+
+
+async def test_what_starts_processes_takes_the_trace_they_are_part_of(api: Api) -> None:
+    document = await _document(api)
+    told = {
+        operation["operationId"]: parameter
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["name"] == "traceparent"
+    }
+    assert set(told) == {"start_process", "start_processes", "trigger_definition"}
+    for parameter in told.values():
+        assert (parameter["in"], parameter["required"]) == ("header", False)
+        assert re.fullmatch(parameter["schema"]["pattern"], "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")

@@ -243,7 +243,7 @@ async def test_a_process_is_let_out_once(api: Api) -> None:
         assert (first.status_code, again.status_code) == (200, 200)
         assert again.json() == first.json()
         problem(await client.post(path), 409, "not_quarantined")
-    assert api.house.value("select count(*) from stepwell.job") == 1
+    assert api.house.value("select count(*) from stepwell.release") == 1
     assert api.house.value("select count(*) from stepwell.audit where action = 'process.released'") == 1
 
 

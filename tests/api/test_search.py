@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.client import HELLO, PLAIN, PROCESSES, Api, at_work, problem, publish, reached, start
+from tests.api.client import DEFINITIONS, HELLO, PLAIN, PROCESSES, Api, at_work, problem, publish, reached, start
 
 BREAK: dict[str, Any] = {
     "name": "break",
@@ -209,7 +209,9 @@ async def test_the_trace_that_set_a_process_off_is_kept_with_it(api: Api) -> Non
     one = (await client.post(PROCESSES, json={"definition": "plain"}, headers=headers)).json()["id"]
     many = {"definition": "plain", "inputs": [1, 2]}
     others = (await client.post(f"{PROCESSES}/bulk", json=many, headers=headers)).json()["ids"]
-    for process in (one, *others):
+    [definition] = (await client.get(DEFINITIONS)).json()["items"]
+    triggered = await client.post(f"{DEFINITIONS}/{definition['id']}/trigger", headers=headers)
+    for process in (one, *others, triggered.json()["execution_id"]):
         [(_, _, _, _, data)] = api.house.history(process)
         assert data["traceparent"] == GOOD
 

@@ -3,7 +3,8 @@
 import pytest
 
 from api.bodies import decode_yaml
-from engine.errors import UnreadableBody
+from api.yaml_bodies import MAX_EVENTS
+from engine.errors import TooLarge, UnreadableBody
 
 
 @pytest.mark.parametrize(
@@ -18,8 +19,14 @@ def test_a_key_that_is_no_text_is_refused(text: str) -> None:
 @pytest.mark.timeout(10)
 def test_keys_chosen_to_collide_cost_nothing() -> None:
     prime = 2**61 - 1
-    text = "\n".join(f"{i * prime}: 1" for i in range(1, 36_000))
+    text = "\n".join(f"{i * prime}: 1" for i in range(1, 24_000))
     with pytest.raises(UnreadableBody):
+        decode_yaml(text.encode())
+
+
+@pytest.mark.parametrize("text", ["[" + "1," * MAX_EVENTS + "]", "- {}\n" * (MAX_EVENTS // 2), "? a\n" * MAX_EVENTS])
+def test_parts_are_counted_before_anything_is_made_of_them(text: str) -> None:
+    with pytest.raises(TooLarge, match="50000 parts"):
         decode_yaml(text.encode())
 
 

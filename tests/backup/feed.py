@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tests.house import House
+from tests.docs.pages import blocks
+from tests.house import OWNER, House
 
 Place = tuple[int, int, int, int]  # epoch, transaction, process, event
 Event = tuple[int, int, int]  # epoch, process, event: what a consumer would take for the event's identity
 
-READ = """
-select feed_epoch, tx::text::bigint, process_id, seq
-from stepwell.history
-where (feed_epoch, tx, process_id, seq) > (%s, %s::text::xid8, %s, %s)
-  and (feed_epoch < stepwell.feed_epoch() or tx < pg_snapshot_xmin(pg_current_snapshot()))
-order by feed_epoch, tx, process_id, seq
-limit %s
-"""
+(READ,) = blocks("docs/backup.md", "sql", "reader")
 
 
 @dataclass
@@ -28,7 +22,9 @@ class Reader:
 
     def read(self, house: House, most: int = 1_000_000) -> int:
         """Read on; return how many events came."""
-        rows = house.rows(READ, *self.cursor, most)
+        with house.connect(OWNER, autocommit=False) as db:
+            db.execute("set transaction read only")
+            rows = db.execute(READ.text.encode(), (*self.cursor, most)).fetchall()
         self.seen += [(epoch, process, seq) for epoch, _, process, seq in rows]
         if rows:
             self.cursor = rows[-1]

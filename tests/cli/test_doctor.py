@@ -154,3 +154,13 @@ def test_a_cluster_whose_data_folder_is_gone_is_named_and_left_alone(
 )
 def test_only_this_machine_needs_no_tls(host: str, local: bool) -> None:
     assert checks.is_local(host) is local
+
+
+def test_processes_in_quarantine_are_bad_and_it_is_said_how_to_list_and_release_them(house: House) -> None:
+    house.owner.execute("insert into stepwell.loss values (1, 5, now(), 1, 1)")
+
+    [found] = [one for one in look(house.dsn(OWNER), checks.life) if one.area == "quarantine"]
+
+    assert (found.state, found.message) == (BAD, "1 processes are in quarantine")
+    assert "stepwell process list --quarantined" in found.advice
+    assert "stepwell process release" in found.advice

@@ -109,14 +109,23 @@ def test_only_what_passes_by_itself_may_be_sent_again() -> None:
 
     assert again == {429, 502, 503, 504}
     assert failed(409, b'{"code": "idempotency_in_progress"}').again
+    assert failed(409, b'{"code": "try_again"}').again
     assert not failed(409, b'{"code": "conflict"}').again
+    assert not failed(503, b'{"code": "too_slow"}').again
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7.0), ("", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0), ("²", 0.0)]
+    ("header", "seconds"), [("7", 7.0), ("", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0), ("²", 0.0), ("9" * 10, 0.0)]
 )
 def test_retry_after_is_read_where_it_says_seconds(header: str, seconds: float) -> None:
     assert failed(503, Retry_After=header).after_s == seconds
+
+
+def test_a_retry_after_without_end_is_no_number() -> None:
+    told = failed(429, Retry_After="9" * 400)
+
+    assert isinstance(told.problem, RateLimited)
+    assert (told.after_s, told.problem.retry_after_s) == (0.0, 0)
 
 
 def test_what_acts_has_a_fresh_idempotency_key_unless_one_is_given() -> None:

@@ -30,7 +30,6 @@ OPERATIONS = {
 }
 HELPERS = {"close", "every"}
 HEADERS = {"Idempotency-Key": "idempotency_key", "traceparent": "traceparent"}
-TRACED = {"start_process", "start_processes"}  # `traceparent` is read there, documented or not
 ODD = "a b/ü?#.."  # whatever an id contains, it is one part of the path
 
 
@@ -60,10 +59,8 @@ def test_a_method_takes_what_its_operation_takes(name: str) -> None:
     wanted = parameters(operation)
     if is_document(operation):
         assert taken.pop("document").default is inspect.Parameter.empty
-    if name in TRACED:
-        taken.pop("traceparent")
 
-    assert set(taken) == set(wanted) - {"traceparent"}
+    assert set(taken) == set(wanted)
     for parameter, field in wanted.items():
         default = taken[parameter].default
         assert (default is inspect.Parameter.empty) == field.needed, parameter

@@ -31,7 +31,8 @@ class Reader:
         self.folder = folder
         self.superuser = superuser
         self.seen: dict[str, str] = {}
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("STEPWELL_")}
+        # Without COLUMNS, which pytest-xdist sets: a terminal has the width it has.
+        clean = {n: value for n, value in os.environ.items() if not n.startswith("STEPWELL_") and n != "COLUMNS"}
         self.environment = {**clean, "PATH": f"{BIN}{os.pathsep}{clean['PATH']}", **settings}
 
     def follow(self, steps: list[Block]) -> None:

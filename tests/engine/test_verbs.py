@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.house import House, eventually
+from tests.house import House, eventually, start
 
 ASK = {"name": "ask", "steps": [{"id": "ask", "type": "manual", "config": {"title": "Look", "group": "clerks"}}]}
 WAIT = {
@@ -153,6 +154,32 @@ def test_a_bulk_retry_says_of_each_process_what_became_of_it(house: House) -> No
     assert house.value("select count(*) from stepwell.inbox") == 1
 
 
+def failed_with_keys(house: House, keys: list[str]) -> list[str]:
+    """Return failed processes with these business keys, in the order of their ids."""
+    with house.caller() as db:
+        made = [start(db, "ask", business_key=key) for key in keys]
+    for table in ("business_key", "job"):
+        house.owner.execute(f"delete from stepwell.{table}")
+    house.owner.execute("update stepwell.process set status = 'FAILED', ended_at = now()")
+    return made
+
+
+def accepted(house: House, processes: list[str]) -> int:
+    with house.caller() as db:
+        rows = db.execute("select command from stepwell.retry_processes(%s)", (processes,)).fetchall()
+    return sum(command is not None for (command,) in rows)
+
+
+def test_two_bulk_retries_whose_business_keys_cross_do_not_wait_for_each_other(house: House) -> None:
+    """Fails where keys are taken in another order than their own, for example in that of the processes' ids."""
+    house.publish(ASK)
+    keys = [f"B-{number:03}" for number in range(150)]
+    upwards, downwards = failed_with_keys(house, keys), failed_with_keys(house, keys[::-1])
+    with ThreadPoolExecutor(2) as threads:
+        counts = list(threads.map(partial(accepted, house), (upwards, downwards)))
+    assert sorted(counts) == [0, 150]
+
+
 def test_labels_and_trace_context_are_kept_with_the_start(house: House) -> None:
     house.publish(ASK)
     trace = f"00-{'4b' * 16}-{'0f' * 8}-01"
@@ -189,5 +216,5 @@ def test_labels_of_another_form_are_refused_and_nothing_is_written(house: House,
 def test_an_origin_of_another_form_is_refused(house: House, more: dict[str, str]) -> None:
     house.publish(ASK)
     with pytest.raises(psycopg.Error) as refused:
-        house.start("ask", **more)
+        house.start("ask", labels=None, **more)
     assert refused.value.sqlstate == "SW400"

@@ -169,8 +169,9 @@ def test_beyond_the_limit_the_longest_idle_make_room_and_who_is_at_work_stays(ho
 def test_when_all_are_at_work_others_are_told_to_come_again(house: House, key: str) -> None:
     with serving(house, STEPWELL_API_CONNECTIONS="10") as api, contextlib.ExitStack() as stack:
         working = [stack.enter_context(api.dial()) for _ in range(10)]
-        for wire in working:
-            begin(wire, key)
+        keys = [new_key(house, "acme_prod", ["admin"]) for _ in range(5)]
+        for n, wire in enumerate(working):
+            begin(wire, keys[n // 2])
         refused = ask(api, GET)
         assert refused.code == "too_many_connections"
         assert int(refused.headers["retry-after"]) > 0
@@ -181,6 +182,57 @@ def test_when_all_are_at_work_others_are_told_to_come_again(house: House, key: s
             wire.sendall(BODY)
             assert answers(wire)[0].status == 201
         eventually(lambda: ask(api, GET).status == 200, what="there is room again")
+
+
+def test_one_key_has_a_quarter_of_the_connections_for_its_requests(house: House, key: str) -> None:
+    with serving(house, STEPWELL_API_CONNECTIONS="20") as api, contextlib.ExitStack() as stack:
+        working = [stack.enter_context(api.dial()) for _ in range(5)]
+        for wire in working:
+            begin(wire, key)
+        for _ in range(20):
+            wire = stack.enter_context(api.dial())
+            wire.sendall(slow_post(key).replace(b"Expect: 100-continue\r\n", b""))
+            refused = answers(wire)[0]  # and it may go on, but gives way to others
+            assert (refused.status, refused.code) == (429, "rate_limited")
+            assert int(refused.headers["retry-after"]) > 0
+        other = {"Authorization": f"Bearer {new_key(house, 'globex_prod', ['admin'])}"}
+        assert httpx.get(api.url + PROCESSES, headers=other).status_code == 200
+        for wire in working:
+            wire.sendall(BODY)
+            assert answers(wire)[0].status == 201
+        assert httpx.get(api.url + PROCESSES, headers={"Authorization": f"Bearer {key}"}).status_code == 200
+
+
+LARGE_ANSWER = b"GET /api/v1/workflows/executions?limit=50 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %b\r\n\r\n"
+
+
+def test_answers_that_are_made_and_not_yet_written_count_as_waiting(house: House, key: str) -> None:
+    for _ in range(9):
+        house.start("plain", "x" * 900_000)
+    with serving(house, first="room.UNSENT_BYTES = 40 << 20") as api, contextlib.ExitStack() as stack:
+        for _ in range(4):  # each is sent one of 8 MB, which is not read, and asks for another: 64 MB
+            wire = stack.enter_context(narrow(api))
+            wire.sendall(LARGE_ANSWER % key.encode() * 2)
+        eventually(lambda: sum(x["late"] for x in api.seen("connections")) > 0, what="the oldest is given up")
+
+
+def test_who_reads_no_answer_is_asked_for_no_body(house: House, key: str) -> None:
+    large = json.dumps({"definition": "plain", "no": "x" * (2 << 20)}).encode()
+    post = (
+        slow_post(key).replace(b"Expect: 100-continue\r\n", b"").replace(b": %d\r" % len(BODY), b": %d\r" % len(large))
+    )
+    for _ in range(9):
+        house.start("plain", "x" * 900_000)
+    with serving(house) as api, contextlib.ExitStack() as stack:
+        for _ in range(3):
+            wire = stack.enter_context(narrow(api))
+            wire.sendall(LARGE_ANSWER % key.encode() + post + large[:1000])
+            eventually(lambda: api.seen("request", path="/api/v1/workflows/executions"), what="it is answered")
+            wire.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                wire.send(large[1000:])
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        assert httpx.post(api.url + PROCESSES, content=large, headers=headers, timeout=30).status_code == 422
 
 
 def test_fewer_open_files_than_connections_is_told_and_borne(house: House) -> None:

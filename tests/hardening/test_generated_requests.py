@@ -92,6 +92,8 @@ class Town:
     def quarantined(self) -> str:
         """Set a parked process aside, as rescue does."""
         process = self.process("waiting", "WAITING")
+        held = "select 1 from stepwell.lease where process_id = stepwell.private_id('prc', %s)"
+        eventually(lambda: not self.house.rows(held, process), what="the process is parked")
         self.house.owner.execute(
             "insert into stepwell.lease (process_id, worker_id, priority, lane, tenant_id, environment_id) "
             "select id, 0, 0, 0, tenant_id, environment_id from stepwell.process where id = stepwell.private_id('prc', %s)",

@@ -112,6 +112,20 @@ def test_a_websocket_is_refused_and_any_other_protocol_not_heard(bare: ApiProces
         assert answers(wire)[0].status == 200
 
 
+def test_after_a_wish_for_another_protocol_faults_are_told_as_ever(house: House) -> None:
+    wish = GET.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    two_hosts = GET.replace(b"\r\n\r\n", b"\r\nHost: y\r\n\r\n")
+    with serving(house) as api:
+        for then in (two_hosts, GET * 20):
+            with api.dial() as wire:
+                wire.sendall(wish + then)
+                got = answers(wire, 21)
+                assert ended(wire)
+            assert {answer.status for answer in got} == {200}
+            assert got[-1].headers["connection"] == "close"
+        assert api.troubles() == []
+
+
 def test_requests_sent_ahead_are_answered_in_order_and_a_flood_of_them_is_cut(bare: ApiProcess) -> None:
     with bare.dial() as wire:
         wire.sendall((GET + GET.replace(b"live", b"nothing")) * 6)
@@ -146,6 +160,21 @@ def test_a_body_that_breaks_off_its_form_is_refused(house: House) -> None:
         body = b'{"definition": "plain"}'
         trailer = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n%b\r\n" % (len(body), body, key)
         assert ask(api, POST + trailer).code == "unauthenticated"
+        assert api.troubles() == []
+
+
+@pytest.mark.parametrize("frame", [b"2\r\n{}\r\n0\r\nX: ", b"2\r\n{}\r\n2;x="], ids=["trailer", "chunk extension"])
+def test_what_frames_a_body_has_an_end(house: House, frame: bytes) -> None:
+    with serving(house) as api:
+        key = b"Authorization: Bearer %b\r\n" % new_key(house, "acme_prod", ["admin"]).encode()
+        with api.dial() as wire:
+            wire.sendall(POST + key + b"Transfer-Encoding: chunked\r\n\r\n" + frame)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(100):
+                    wire.sendall(b"x" * 65536)
+            answer = answers(wire)[0]
+        assert (answer.status, answer.code, answer.headers["connection"]) == (431, "head_too_large", "close")
+        assert ask(api, GET).status == 200
         assert api.troubles() == []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.executors.connections import MAX_INTERIM
+from engine.executors.room import SMALL, Room
 from tests.partners.calls import code, failure, output, request, started
 from tests.partners.endless import endless
 from tests.partners.raw import RawPartner, always, reply
@@ -116,6 +117,36 @@ async def test_an_answer_that_switches_protocols_is_no_success() -> None:
     async with started() as executor, endless(data, b"x" * 65536) as partner:
         assert code(await executor.run(request(partner.url, timeout_seconds=20))) == "unexpected_status"
         await asyncio.wait_for(partner.gone.wait(), 10)
+
+
+async def test_large_answers_that_are_held_back_have_one_limit_together() -> None:
+    """Each is within its own limit. Which one is cut off is chance; the others, and small answers, are not harmed."""
+    rest = asyncio.Event()
+
+    async def hold_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"Connection: close\r\nContent-Length: 500001\r\n\r\n" + b"x" * 500_000)
+        await rest.wait()
+        writer.write(b"y")
+        writer.close()
+
+    server = await asyncio.start_server(hold_back, "127.0.0.1", 0, backlog=10)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with (
+        started(room=Room(1_000_000)) as executor,
+        RawPartner(always(reply(200, b"a" * SMALL, "text/plain"))) as small,
+    ):
+        calls = {asyncio.create_task(executor.run(request(url, timeout_seconds=30))) for _ in range(3)}
+        ended, waiting = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        refused = failure(ended.pop().result())
+        assert (refused.error.code, refused.retryable) == ("responses_too_large_together", True)
+        assert len(output(await executor.run(request(small.url)))["body"]) == SMALL
+        rest.set()
+        for call in waiting:
+            assert len(output(await call)["body"]) == 500_001
+        for _ in range(4):  # all that was taken was given back
+            output(await executor.run(request(url)))
+    server.close()
 
 
 async def test_other_calls_go_on_while_partners_flood() -> None:

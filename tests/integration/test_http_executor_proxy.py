@@ -19,6 +19,7 @@ from engine.config import Settings, read_settings
 from engine.errors import SettingError
 from engine.executors.http import HttpExecutor
 from engine.executors.proxy import Proxy, read_proxy
+from engine.executors.refusals import RequestInvalid
 from engine.executors.tls import read_trust
 from engine.worker import run_worker
 from tests.partners.authority import Authority
@@ -30,6 +31,11 @@ from tests.partners.strict_tls import strict_server
 PASSWORD = "pr0xy:p@ss/word"
 BASIC = "Basic " + base64.b64encode(f"stepwell:{PASSWORD}".encode()).decode()
 DONE = reply(200, b"done", "text/plain")
+
+ENCODED = [
+    "127%2e0%2e0%2e1", "%6cocalhost", "127.0.0.1%2e", "127.0.0.1%00.example.com", "127.0.0.1%23.example.com",
+    "127.0.0.1%2f.example.com", "169%2E254.169.254", "127.0.0.1..", "a..test", "127.0.0.1;a.test", "a!b.test",
+]  # fmt: skip
 
 
 def through(proxy: ForwardProxy, *exempt: str, credentials: str = "") -> Proxy:
@@ -166,6 +172,26 @@ class TestAddresses:
         async with ForwardProxy() as proxy, started(allowed_networks=(), proxy=through(proxy)) as executor:
             outcome = failure(await executor.run(request(f"{scheme}://{host}:81/")))
         assert (outcome.error.code, outcome.retryable, proxy.asked) == (expected, False, [])
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    @pytest.mark.parametrize("host", ENCODED)
+    async def test_a_host_that_the_proxy_could_read_as_an_address_is_refused_before_it_hears_of_it(
+        self, host: str, scheme: str
+    ) -> None:
+        async with ForwardProxy() as proxy, started(allowed_networks=(), proxy=through(proxy)) as executor:
+            with pytest.raises(RequestInvalid, match="neither a name nor an address"):
+                request(f"{scheme}://{host}/")
+            async with RawPartner(always(reply(302, Location=f"{scheme}://{host}/"))) as partner:
+                call = request(f"http://shop.test:{partner.port}/", max_redirects=1)
+                assert code(await executor.run(call)) == "redirect_refused"
+        assert [asked.target for asked in proxy.asked] == [f"http://shop.test:{partner.port}/"]
+
+    @pytest.mark.parametrize(
+        "host",
+        ["shop.test", "SHOP.test.", "a_b.test", "bücher.test", "xn--bcher-kva.test", "8.8.8.8", "[2001:4860::8]"],
+    )
+    def test_names_and_addresses_as_people_write_them_pass(self, host: str) -> None:
+        assert request(f"https://{host}/").target().raw_host
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
     async def test_an_allowed_address_goes_through_the_proxy(self, host: str) -> None:

@@ -19,7 +19,7 @@ from engine.executors.tls import read_trust
 from engine.worker import run_worker
 from tests.partners.authority import Authority
 from tests.partners.calls import code, every_name_is_loopback, failure, output, request, started
-from tests.partners.raw import RawPartner, always, reply
+from tests.partners.raw import RawPartner, Received, always, reply
 from tests.partners.strict_tls import strict_server
 
 DONE = reply(200, b"done", "text/plain")
@@ -168,6 +168,40 @@ class TestClientCertificates:
             async with RawPartner(always(leads), tls=server) as shop, started(trust=trust) as executor:
                 output(await executor.run(request(f"https://shop.test:{shop.port}/", max_redirects=1)))
         assert (shop.seen_certificates, evil.seen_certificates) == (["for shop"], [None])
+
+    @pytest.mark.parametrize("back", [False, True], ids=["from another host", "there and back"])
+    async def test_a_redirect_from_another_host_does_not_bring_it_out(
+        self, tmp_path: Path, authority: Authority, clients: Authority, back: bool
+    ) -> None:
+        """Whoever is called decides where a redirect leads, and must not act under our name there."""
+        server = authority.server("shop.test", "evil.test", clients=clients)
+        server.verify_mode = ssl.CERT_OPTIONAL
+        trust = read_trust(authority.file, folder(tmp_path, shop__test=clients.issue("for shop")))
+        async with RawPartner(always(DONE), tls=server) as orders:
+            inner = reply(307, Location=f"https://shop.test:{orders.port}/pay")
+            async with RawPartner(always(inner), tls=server) as evil, started(trust=trust) as executor:
+                leads = reply(307, Location=f"https://evil.test:{evil.port}/")
+                async with RawPartner(always(leads), tls=server) as shop:
+                    first = f"https://shop.test:{shop.port}/" if back else f"https://evil.test:{evil.port}/"
+                    output(await executor.run(request(first, max_redirects=2)))
+                    output(await executor.run(request(f"https://shop.test:{orders.port}/")))
+        assert shop.seen_certificates == (["for shop"] if back else [])
+        assert evil.seen_certificates == [None]
+        assert orders.seen_certificates == [None, "for shop"]
+
+    async def test_a_redirect_within_its_origin_still_shows_it(
+        self, tmp_path: Path, authority: Authority, clients: Authority
+    ) -> None:
+        async def answer(received: Received) -> bytes:
+            return DONE if received.target == "/b" else reply(307, Location="/b", Connection="close")
+
+        trust = read_trust(authority.file, folder(tmp_path, shop__test=clients.issue("for shop")))
+        async with (
+            RawPartner(answer, tls=authority.server("shop.test", clients=clients)) as shop,
+            started(trust=trust) as executor,
+        ):
+            output(await executor.run(request(f"https://shop.test:{shop.port}/a", max_redirects=1)))
+        assert set(shop.seen_certificates) == {"for shop"}
 
     def test_it_works_the_same_under_uvloop(self, tmp_path: Path, authority: Authority, clients: Authority) -> None:
         async def calls() -> list[Any]:

@@ -164,3 +164,29 @@ def test_a_command_in_an_open_transaction_does_not_stall_the_end_of_the_process_
     assert private_id("prc", process) == number(process)
     assert_whole(house)
     assert_at_rest(house)
+
+
+def test_a_release_from_quarantine_that_stays_open_stops_no_worker(house: House) -> None:
+    """A claim writes the lease that a release is about: whoever locked it would stop every worker with one ring."""
+    house.publish(WAITING)
+    held, other = house.start("waiting", {"key": "held"}), house.start("waiting", {"key": "other"})
+    scope = dict(zip(("tenant_id", "environment_id"), house.scopes["acme_prod"], strict=True))
+    with house.worker(), house.worker(), house.connect("house_api", autocommit=False) as db:
+        eventually(lambda: house.value("select count(*) from stepwell.wait") == 2, what="both wait")
+        eventually(lambda: house.value("select count(*) from stepwell.lease") == 0, what="nobody holds them")
+        house.owner.execute(
+            "insert into stepwell.lease (process_id, worker_id, priority, lane, tenant_id, environment_id) "
+            "values (stepwell.private_id('prc', %s), 0, 0, 0, %s, %s)",
+            (held, *scope.values()),
+        )
+        for name, value in scope.items():
+            db.execute("select set_config(%s, %s, true)", (f"stepwell.{name}", str(value)))
+        db.execute("select stepwell.release_process(%s, 'ann', 'mended')", (held,))
+        with house.caller() as caller:
+            for process in (held, held, other):
+                caller.execute("select stepwell.cancel_process(%s)", (process,))
+        await_status(house, [other], "CANCELLED")
+        assert house.status(held) == "WAITING"
+        db.commit()
+        await_status(house, [held], "CANCELLED")
+    assert house.rows("select 1 from stepwell.release") == house.rows("select 1 from stepwell.lease") == []

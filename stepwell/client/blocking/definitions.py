@@ -115,12 +115,22 @@ class Definitions(Caller):
         trigger_data: Any = NOTHING,
         by: str | None = None,
         reason: str | None = None,
+        traceparent: str | None = None,
         idempotency_key: str | None = None,
     ) -> TriggeredExecution:
-        """Start a process of a definition by hand; `trigger_data` is its input."""
+        """Start a process of a definition by hand; `trigger_data` is its input.
+
+        `traceparent`: the W3C trace it is part of.
+        """
         body = TriggerDefinition(trigger_data=trigger_data, by=by, reason=reason)
         return self._call(
-            acting(TriggeredExecution, PATH + at(definition_id, "trigger"), body, idempotency_key=idempotency_key)
+            acting(
+                TriggeredExecution,
+                PATH + at(definition_id, "trigger"),
+                body,
+                idempotency_key=idempotency_key,
+                headers={"traceparent": traceparent},
+            )
         )
 
     def get_definition_schema(self) -> dict[str, Any]:
