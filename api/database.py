@@ -17,7 +17,7 @@ from litestar.di import NamedDependency
 from psycopg_pool import PoolTimeout
 
 from api.limits import Turns
-from engine import db
+from engine import db, standing
 from engine.errors import Unavailable
 from engine.store.base import AsyncConnection, Scope, begin
 
@@ -29,7 +29,7 @@ class Database:
     """The pool of one application."""
 
     def __init__(self, url: str, size: int) -> None:
-        self._pool = db.pool(url, "api", size)
+        self._pool = db.pool(url, "api", size, lambda new: standing.refuse_login(new, "api"))
         self._turns = Turns(max(1, size // 2))  # what one environment waits for must not keep all others waiting
         self._mending: asyncio.Task[None] | None = None
         self._away = False

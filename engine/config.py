@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from msgspec import Struct, field
@@ -106,6 +107,39 @@ def _text(value: str) -> str:
     return value
 
 
+def _database(value: str) -> str:
+    """Read a connection string. Its errors never show it: any part of it may be the password."""
+    try:
+        parts = conninfo_to_dict(value)
+    except psycopg.Error:
+        msg = "it is neither postgresql://user:password@host:port/database nor a DSN (host=… dbname=…)"
+        raise ValueError(msg) from None
+    if _split(value, parts):
+        msg = "write @, /, ?, : and % in user or password percent-encoded (%40, %2F, %3F, %3A, %25)"
+        raise ValueError(msg)
+    return value
+
+
+def _split(url: str, parts: Mapping[str, Any]) -> bool:
+    """Tell whether libpq would take a piece of the password for another part, and name it when it cannot connect."""
+    name = str(parts.get("dbname", ""))
+    literal = "://" in url and name in url  # a name with @ or / stands there percent-encoded, or in a DSN
+    return _doubtful(parts if literal else {**parts, "dbname": ""}) or "://" in name
+
+
+def _web(value: str) -> str:
+    """Read the URL of a service."""
+    try:
+        url = urlsplit(value)
+        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        msg = "expected a URL such as http://host:port or https://host"
+        raise ValueError(msg)
+    return value
+
+
 def _networks(value: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip())
 
@@ -129,9 +163,12 @@ def _flag(value: str) -> bool:
 
 def _between(low: float, high: float, make: Callable[[str], Any]) -> Callable[[str], Any]:
     def read(value: str) -> Any:
-        number = make(value)
-        if not low <= number <= high:
-            msg = f"must be between {low:g} and {high:g}"
+        try:
+            number = make(value)
+        except ValueError:
+            number = None
+        if number is None or not low <= number <= high:
+            msg = f"expected a {'whole ' if make is int else ''}number, {low:,} to {high:,}"
             raise ValueError(msg)
         return number
 
@@ -161,13 +198,13 @@ _SECONDS = "seconds, {} to {}"
 
 SETTINGS: dict[str, Setting] = {
     "database_url": Setting(
-        _text,
+        _database,
         "PostgreSQL URL or DSN",
         "the login of the program that is started: of kind `api` or `worker`. Without it the embedded PostgreSQL of "
         "the data folder is used",
     ),
     "owner_database_url": Setting(
-        _text,
+        _database,
         "PostgreSQL URL or DSN",
         "the owner's login, for `migrate`, `tenant`, `environment`, `login`, `key` and `psql`",
     ),
@@ -177,7 +214,7 @@ SETTINGS: dict[str, Setting] = {
         "`swk_` and 43 characters",
         "`migrate` and `up` make it an admin key of tenant `default`, environment `default`",
     ),
-    "url": Setting(_text, "URL", "where the command line finds the API"),
+    "url": Setting(_web, "URL", "where the command line finds the API"),
     "api_key": Setting(_text, "key", "what the command line authenticates with"),
     "ca_file": Setting(
         Path, _FILE, "authorities (PEM) that the command line trusts instead of the system's, for an API with https"
@@ -242,7 +279,7 @@ SETTINGS: dict[str, Setting] = {
         "which activities have their begin and end logged; failures always are",
     ),
     "otlp_url": Setting(
-        _text, "URL", "OTLP/HTTP receiver of traces, such as `http://collector:4318`; without it there are none"
+        _web, "URL", "OTLP/HTTP receiver of traces, such as `http://collector:4318`; without it there are none"
     ),
     "otlp_headers": Setting(_pairs, "`name=value` pairs, separated by commas", "what that receiver wants to see"),
     "otlp_ca_file": Setting(Path, _FILE, "authorities (PEM) trusted for an https receiver instead of the system's"),

@@ -7,7 +7,7 @@ trip costs a third of the CPU of an asynchronous one; measured). `pool` is the A
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, LiteralString, TypeVar
 
@@ -105,8 +105,13 @@ def _guarded(connection: Connection, work: Callable[[Connection], T]) -> T:
         raise
 
 
-def pool(url: str, name: str, size: int) -> AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
-    """Return a pool that is not yet open. It may be opened while PostgreSQL is away."""
+def pool(
+    url: str, name: str, size: int, configure: Callable[[psycopg.AsyncConnection[Row]], Awaitable[None]] | None = None
+) -> AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
+    """Return a pool that is not yet open. It may be opened while PostgreSQL is away.
+
+    `configure` sees each new connection; one for which it raises is not used.
+    """
     return AsyncConnectionPool(
         url,
         min_size=1,
@@ -114,6 +119,7 @@ def pool(url: str, name: str, size: int) -> AsyncConnectionPool[psycopg.AsyncCon
         open=False,
         timeout=3.0,  # a request waits this long for a connection, then answers 503
         reconnect_timeout=5.0,
+        configure=configure,
         check=AsyncConnectionPool.check_connection,
         kwargs={"application_name": f"stepwell {name}", **KEEPALIVE},
         name=name,

@@ -1,8 +1,8 @@
 """What /metrics tells of the whole database, asked rarely however often somebody scrapes.
 
-One statement (sql/functions/070_measure.sql), at most once in FRESH_S for each program and only while somebody scrapes. It
-is cheap but where a held snapshot keeps a million dead jobs in the queue's index; so the longer it took, the later it is
-asked again. No timeout instead: that would tell of a database that is away.
+One statement (sql/functions/070_measure.sql), at most once in FRESH_S for each program and only while somebody scrapes.
+It is cheap but where a held snapshot keeps a million dead jobs in the queue's index; so the longer it took, the later
+it is asked again. No timeout instead: that would tell of a database that is away.
 With PostgreSQL away or slow the answer is just that, after at most PATIENCE_S: no scrape fails because of the database.
 """
 

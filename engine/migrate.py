@@ -174,7 +174,7 @@ def _apply(connection: Connection, kind: str, script: sql.Script) -> None:
 
 
 def _build_indexes(connection: Connection, tell: Tell) -> None:
-    """Build beside the writers what the transaction left out; then attach it, or drop what it replaces. Autocommitted."""
+    """Build beside the writers what the transaction left out; attach it, or drop what it replaces. Autocommitted."""
     connection.execute(sql.query("migration.long_patience"))
     for name, remove, build, finish in connection.execute(sql.query("migration.missing_indexes_text")).fetchall():
         tell(f"building the index {name}; writers go on meanwhile")

@@ -17,7 +17,7 @@ import psycopg
 from msgspec import Struct
 
 import sql
-from engine.core.commands import Mail, Orders, Unreadable
+from engine.core.commands import Cancel, Mail, Orders, Unreadable
 from engine.core.events import Event, decode_body
 from engine.core.evolve import evolve
 from engine.core.model import State
@@ -26,6 +26,7 @@ from engine.db import Link
 
 T = TypeVar("T")
 DEADLOCK = "40P01"
+CANCEL = str(Cancel.__struct_config__.tag)
 KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(Orders))
 ALONE_FROM = 2  # losses from which a process is loaded alone; the same number stands in stepwell.load
 
@@ -108,6 +109,12 @@ def read_mail(id_: int, order: msgspec.Raw) -> Mail:
         if kind not in KINDS:
             raise NewerOrder(f"an order of kind {kind!r}") from None
         return Mail(id_, Unreadable(why=str(error)))
+
+
+def comes_first(order: msgspec.Raw) -> bool:
+    """Tell whether an order must be read before its process begins: a cancel, or what only a newer release can read."""
+    kind = _kind.decode(order).kind
+    return kind == CANCEL or kind not in KINDS
 
 
 async def register(link: Link, release: str, *, lock: bool) -> tuple[int, datetime]:

@@ -234,8 +234,8 @@ class Session:
             old.close()
         self.holds[hold.id] = hold
         rung = Rung(hold.id, loaded.bell, loaded.mail)
-        if state.status is ProcessStatus.CREATED:  # what is cancelled before it began must not begin
-            self._receive(hold, rung)
+        if state.status is ProcessStatus.CREATED and any(queue.comes_first(order) for _, order in rung.mail):
+            self._receive(hold, rung)  # what is cancelled before it began must not begin
         if not hold.outdated:  # what a newer release may have to say comes first
             hold.open()
         self._receive(hold, rung)

@@ -18,7 +18,7 @@ from engine.keys import SCOPES
 from stepwell import place, provision
 from stepwell.admin import environment_option, reason_option, tenant_option
 from stepwell.output import confirmed, counted, day, json_option, listing, say, show, yes_option
-from stepwell.revoke import revoke_key, revoke_login
+from stepwell.revoke import known_key, known_login, revoke_key, revoke_login
 
 KEY_WORKS_ON_S = 10  # api.auth.REMEMBERED_S
 
@@ -54,6 +54,8 @@ def login_create(
     customers = kind in ("caller", "report")
     if not customers and (tenant or environment):
         raise BadInput(f"a login of kind {kind} spans all tenants", advice="Leave --tenant and --environment out.")
+    if not options["existing"]:
+        provision.check_login_name(name)
     with place.owner_url(place.settings()) as url, provision.connected(url) as connection:
         names = (tenant or provision.DEFAULT, environment or provision.DEFAULT)
         scope = provision.find_scope(connection, *names) if customers else None
@@ -119,6 +121,7 @@ def login_revoke(name: str, reason: str | None, yes: bool, as_json: bool) -> Non
     A role that was registered with --existing, or that owns something, stays; it only leaves its group.
     """
     with place.owner_url(place.settings()) as url, provision.connected(url) as connection:
+        known_login(connection, name)
         confirmed(f"Revoke the login {name} and drop its role?", yes=yes)
         done = revoke_login(connection, name, reason)
         place.forget_logins(place.settings(), url, [name])
@@ -144,6 +147,7 @@ def key() -> None:
 @json_option
 def key_create(name: str, scopes: str, tenant: str, environment: str, as_json: bool) -> None:
     """Make an API key and print it, once."""
+    provision.check_key_name(name)
     with place.owner(place.settings()) as connection:
         scope = provision.find_scope(connection, tenant, environment)
         wanted = [part.strip() for part in scopes.split(",") if part.strip()]
@@ -184,6 +188,7 @@ def key_list(tenant: str | None, environment: str | None, revoked: bool, as_json
 def key_revoke(key_id: str, reason: str | None, yes: bool, as_json: bool) -> None:
     """Revoke the API key ID (key_…). An API that knows it accepts it for ten seconds more."""
     with place.owner(place.settings()) as connection:
+        known_key(connection, key_id)
         confirmed(f"Revoke the key {key_id}?", yes=yes)
         done = revoke_key(connection, key_id, reason)
     told = f"Revoked {done.id} ({done.name}); an API that knows it accepts it for {KEY_WORKS_ON_S} s more."

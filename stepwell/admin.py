@@ -10,7 +10,7 @@ from engine import db
 from engine.errors import Conflict, NotFound
 from stepwell import place, provision
 from stepwell.ask import maybe
-from stepwell.output import confirmed, counted, day, json_option, say, show, table, typed, yes_option
+from stepwell.output import confirmed, counted, day, json_option, listing, say, show, typed, yes_option
 from stepwell.revoke import Revoked, revoke_scope
 
 tenant_option = click.option("--tenant", default=provision.DEFAULT, show_default=True, help="Name of the tenant.")
@@ -30,6 +30,7 @@ def tenant() -> None:
 @json_option
 def tenant_create(name: str, as_json: bool) -> None:
     """Make the tenant NAME with an environment `default`."""
+    provision.check_slug("a tenant", name)
     with place.owner(place.settings()) as connection, connection.transaction():
         if maybe(connection, "admin.add_tenant", name=name) is None:
             raise Conflict(f"there is a tenant '{name}' already", advice="Choose another name.")
@@ -46,9 +47,11 @@ def tenant_list(as_json: bool) -> None:
     with place.owner(place.settings()) as connection:
         rows = connection.execute(sql.query("admin.tenants")).fetchall()
     value = [{"tenant": name, "environments": environments, "created_at": at} for name, environments, at in rows]
-    cells = [(name, day(at), ", ".join(environments)) for name, environments, at in rows]
-    made = table(None, ("tenant", "created_at", "environments"), cells)
-    show(value, lambda console: console.print(made), as_json=as_json)
+    cells = [
+        {**one, "created_at": day(one["created_at"]), "environments": ", ".join(one["environments"])} for one in value
+    ]
+    choices = (("tenant", "created_at", "environments"), ("tenant", "environments"))
+    show(value, lambda console: listing(console, cells, *choices), as_json=as_json)
 
 
 @tenant.command("revoke")
@@ -84,6 +87,7 @@ def environment() -> None:
 @json_option
 def environment_create(name: str, tenant: str, as_json: bool) -> None:
     """Make the environment NAME."""
+    provision.check_slug("an environment", name)
     with place.owner(place.settings()) as connection:
         if maybe(connection, "admin.add_environment", tenant=tenant, name=name) is None:
             provision.find_scope(connection, tenant, name)  # or there is no such tenant
@@ -103,8 +107,9 @@ def environment_list(tenant: str | None, as_json: bool) -> None:
             _tenant_id(connection, tenant)
         rows = connection.execute(sql.query("admin.environments"), {"tenant": tenant}).fetchall()
     value = [{"tenant": of, "environment": name, "created_at": at} for of, name, at in rows]
-    made = table(None, ("tenant", "environment", "created_at"), [(of, name, day(at)) for of, name, at in rows])
-    show(value, lambda console: console.print(made), as_json=as_json)
+    cells = [{**one, "created_at": day(one["created_at"])} for one in value]
+    choices = (("tenant", "environment", "created_at"), ("tenant", "environment"))
+    show(value, lambda console: listing(console, cells, *choices), as_json=as_json)
 
 
 @environment.command("revoke")

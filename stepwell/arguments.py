@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 
 import click
 
+from engine.core.ids import private_id
+
 F = TypeVar("F", bound=Callable[..., Any])
 
+LONG = 100
 PAGE = 200  # what the API gives at once
 _AGO = re.compile(r"(\d{1,9})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -38,6 +41,25 @@ def _moment(text: str) -> datetime:
         return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.astimezone()
+
+
+class ProcessId(click.ParamType[str]):
+    """The id of a process. What is none is told before anything is asked."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id as it is."""
+        try:
+            private_id("prc", str(value))
+        except ValueError:
+            self.fail(f"{shown(str(value))} is not a process id (prc_…): see 'stepwell process list'", param, ctx)
+        return str(value)
+
+
+def shown(value: str) -> str:
+    """Return what was typed as it can be shown in a message: quoted, and not all of a long one."""
+    return repr(value if len(value) <= LONG else value[:LONG] + "…")
 
 
 class Label(click.ParamType[tuple[str, str]]):

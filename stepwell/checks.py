@@ -15,7 +15,7 @@ from msgspec import Struct
 from psycopg.conninfo import conninfo_to_dict
 
 import sql
-from engine import db
+from engine import db, standing
 from engine.config import Settings, mask_url
 from engine.migrate import schema_status
 from stepwell.ask import maybe, one
@@ -29,7 +29,6 @@ TRIP_SECONDS = 0.02  # a flush is one round trip; from here on batches fill up w
 CONNECTIONS = 50
 TRANSACTION_SECONDS = 300
 SLOT_TRANSACTIONS = 10_000_000
-GROUPS = {kind: f"stepwell_{kind}" for kind in ("api", "worker", "caller", "report")}
 
 
 class Finding(Struct, frozen=True):
@@ -259,21 +258,11 @@ def login(connection: db.Connection, name: str, kind: str | None) -> Iterator[Fi
     if row is None:
         yield Finding("roles", HINT, f"{name} is registered, but the role is gone", "Make it again, or delete its row.")
         return
-    superuser, bypassrls, owner, groups = row
-    faults = [
-        word
-        for word, is_so in (("a superuser", superuser), ("BYPASSRLS", bypassrls), ("the schema's owner", owner))
-        if is_so
-    ]
-    if faults:
-        advice = "Make a login of its own: stepwell login create NAME --kind api|worker|caller|report"
-        yield Finding("roles", BAD, f"{name} is {' and '.join(faults)}: row-level security would not hold", advice)
-    elif len(groups) != 1 or (kind is not None and groups != [GROUPS[kind]]):
-        wanted = GROUPS[kind] if kind else "one of stepwell_api, stepwell_worker"
-        advice = f"Grant it {wanted} and nothing else of ours."
-        yield Finding("roles", BAD, f"{name} is in {', '.join(groups) or 'no group'}", advice)
+    fault = standing.passes_by(name, row, kind) or standing.misplaced(name, row, kind)
+    if fault is not None:
+        yield Finding("roles", BAD, fault.message, fault.advice)
     else:
-        yield Finding("roles", OK, f"{name} is in {groups[0]}, bound by row-level security")
+        yield Finding("roles", OK, f"{name} is in {row[3][0]}, bound by row-level security")
 
 
 def owners_checks(settings: Settings) -> tuple[Check, ...]:

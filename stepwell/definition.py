@@ -24,6 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 PUBLISHED = ("id", "name", "version", "status")
 LISTED = ("id", "name", "version", "enabled", "updated_at", "created_by")
+CHOICES = (LISTED, LISTED[:-1], LISTED[:-2])
 SHOWN = ("id", "name", "version", "status", "enabled", "created_at", "updated_at", "created_by")
 
 definition_argument = click.argument("wanted", metavar="NAME|ID")
@@ -98,8 +99,7 @@ def list_(limit: int, remote: Remote, as_json: bool, **wanted: Any) -> None:
     with remote.client() as client:
         found = list(islice(client.every(client.list_definitions, limit=page_size(limit), **wanted), limit))
     rows = [as_row(one, updated_at=day(one.updated_at)) for one in found]
-    choices = (LISTED, LISTED[:-1], LISTED[:-2], LISTED[:2])
-    show(found, lambda console: listing(console, rows, *choices), as_json=as_json)
+    show(found, lambda console: listing(console, rows, *CHOICES), as_json=as_json)
 
 
 @definition.command("show")
@@ -231,4 +231,4 @@ def _tell(done: list[DefinitionView], *, as_json: bool) -> None:
     for one in made:
         one.pop("document", None)
     rows = [{**one, "enabled": "enabled" if one["enabled"] else "disabled"} for one in made]
-    show(made, lambda console: listing(console, rows, (*PUBLISHED, "enabled"), PUBLISHED[:2]), as_json=as_json)
+    show(made, lambda console: listing(console, rows, (*PUBLISHED, "enabled"), PUBLISHED), as_json=as_json)

@@ -50,11 +50,18 @@ def examine(chosen: Settings) -> Iterator[Finding]:
         try:
             owner_url = stack.enter_context(place.owner_url(chosen))
         except OperatorError as error:
-            yield Finding("database", HINT if chosen.database_url else BAD, error.message, error.advice)
+            yield _owner_unknown(error, chosen)
         else:
             yield from checks.database(owner_url, checks.owners_checks(chosen), "database")
         yield from program_logins(chosen)
     yield from the_api(chosen)
+
+
+def _owner_unknown(error: OperatorError, chosen: Settings) -> Finding:
+    if chosen.database_url is None:
+        return Finding("database", BAD, error.message, error.advice)
+    message = "schema, logins and workers are not looked at: that takes the owner's login"
+    return Finding("database", HINT, message, "Run it once more with STEPWELL_OWNER_DATABASE_URL set.")
 
 
 def program_logins(chosen: Settings) -> Iterator[Finding]:
@@ -95,10 +102,17 @@ def the_api(chosen: Settings) -> Iterator[Finding]:
     try:
         with Client(url, key, ca_file=chosen.ca_file, timeout_s=READY_S, retries=0) as client:
             client.ready()
-        yield Finding("api", OK, f"ready at {url}")
+        yield Finding("api", OK, f"ready at {url}{doubt(chosen, url)}")
     except StepwellError as error:
         advice = "Start it with 'stepwell up' or 'stepwell api', or set STEPWELL_URL."
         yield Finding("api", HINT, f"no API is ready at {url}: {error.message}", advice)
+
+
+def doubt(chosen: Settings, url: str) -> str:
+    """Return the doubt about an API that nobody has named: it may be of another database than that of the settings."""
+    if url != Settings().url or not (chosen.database_url or chosen.owner_database_url):
+        return ""
+    return ", the default; whether it is of this database is not known"
 
 
 def tell(console: Console, chosen: Settings, findings: list[Finding]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import click
 import psycopg
@@ -19,7 +20,7 @@ from engine.errors import (
     Unavailable,
     UnreadableBody,
 )
-from stepwell.output import Terminal, say
+from stepwell.output import AS_JSON, Terminal, as_text, say
 
 # What is good advice for a client of the API, in the words of this program.
 ADVICE = {
@@ -41,8 +42,11 @@ UNAVAILABLE = 3
 
 
 @contextlib.contextmanager
-def told(*, debug: bool = False) -> Iterator[None]:
-    """Turn an error inside into a message on stderr and SystemExit; with `debug` let it through."""
+def told(meta: Mapping[str, Any], *, debug: bool = False) -> Iterator[None]:
+    """Turn an error inside into a message on stderr and SystemExit; with `debug` let it through.
+
+    `meta`: of the command's context; it says whether JSON was asked for.
+    """
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -53,7 +57,7 @@ def told(*, debug: bool = False) -> Iterator[None]:
         if debug:
             raise
         problem = as_problem(error)
-        tell(problem)
+        tell(problem, as_json=bool(meta.get(AS_JSON)))
         raise SystemExit(UNAVAILABLE if isinstance(problem, Unavailable) else FAILED) from error
 
 
@@ -87,10 +91,13 @@ def _database(error: psycopg.Error) -> StepwellError:
     )
 
 
-def tell(problem: StepwellError) -> None:
-    """Print a problem on stderr."""
+def tell(problem: StepwellError, *, as_json: bool = False) -> None:
+    """Print a problem on stderr: in words, with its code in brackets; or as a JSON object."""
+    if as_json:
+        click.echo(as_text(_as_value(problem)), err=True)
+        return
     console = Terminal(stderr=True)
-    say(console, f"error: {problem.message}", style="red")
+    say(console, f"error: {problem.message} [{problem.code}]", style="red")
     if problem.pointer and problem.pointer not in {finding.pointer for finding in problem.findings}:
         say(console, f"at {problem.pointer}", 2)
     for finding in problem.findings:
@@ -99,6 +106,17 @@ def tell(problem: StepwellError) -> None:
         if finding.advice:
             say(console, f"→ {finding.advice}", 6)
     say(console, f"→ {_in_our_words(problem.advice)}", 2)
+
+
+def _as_value(problem: StepwellError) -> dict[str, Any]:
+    """Return a problem as an object; there are always the same fields."""
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "advice": _in_our_words(problem.advice),
+        "pointer": problem.pointer,
+        "findings": problem.findings,
+    }
 
 
 def _in_our_words(advice: str) -> str:

@@ -57,7 +57,7 @@ class Program(click.Group):
         """Run the command; answer an error with a line, advice and an exit code."""
         from stepwell import failure
 
-        with failure.told(debug=bool(ctx.params.get("debug"))):
+        with failure.told(ctx.meta, debug=bool(ctx.params.get("debug"))):
             return super().invoke(ctx)
 
 

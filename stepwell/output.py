@@ -44,6 +44,14 @@ COLOURS = {
     "bad": "red",
 }
 GAP = 2  # between two columns
+# What may be shortened in a table: it can be read in part, and is whole in --json. Nothing else ever is.
+ELASTIC = frozenset({
+    "definition", "name", "path", "business_key", "error_code", "group", "assignee", "created_by", "about", "title",
+    "tenant", "environment", "environments", "scopes", "depends on",
+})  # fmt: skip
+LEAST = 24  # characters that such a column needs, or others give way to it
+LITTLE = 8  # with less than that there is no table
+AS_JSON = "stepwell.as_json"  # in the meta of click's context
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 _SPANS = ((DAY_S, "d", HOUR_S, "h"), (HOUR_S, "h", MINUTE_S, "min"), (MINUTE_S, "min", 1, "s"))
 
@@ -70,7 +78,14 @@ class Terminal(Console):
 
 def json_option(command: F) -> F:
     """Add --json to a command."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, also on a terminal.")(command)
+    help_ = "Print JSON, also on a terminal; an error, too, is JSON then."
+    return click.option("--json", "as_json", is_flag=True, callback=_note_json, help=help_)(command)
+
+
+def _note_json(ctx: click.Context, _param: click.Parameter, wanted: bool) -> bool:
+    """Let whoever tells an error know what was asked for."""
+    ctx.meta[AS_JSON] = wanted
+    return wanted
 
 
 def yes_option(command: F) -> F:
@@ -130,22 +145,70 @@ def typed(*, elsewhere: bool = False) -> str:
 
 
 def listing(console: Console, rows: Sequence[Mapping[str, Any]], *choices: Sequence[str]) -> None:
-    """Print rows as a table that fits the terminal, see `fitting`; say so where there are none."""
-    console.print(fitting(console.width, rows, *choices) if rows else Text("none", style="bright_black"))
+    """Print rows as a table that fits the terminal, see `fitting`; say so where there are none.
+
+    Where not even the last choice fits, each row is printed by itself, a line for each value.
+    """
+    if not rows:
+        console.print(Text("none", style="bright_black"))
+    elif fits(console.width, rows, choices[-1], least=LITTLE):
+        console.print(fitting(console.width, rows, *choices))
+    else:
+        for row in rows:
+            _print_row(console, row, choices[0])
+
+
+def _print_row(console: Console, row: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Print each value on a line that only the terminal breaks, so that it is whole when it is copied."""
+    for name in _with_values([row], names):
+        console.print(Text.assemble((f"{name}  ", "bold"), cell(row[name])), soft_wrap=True)
+    console.print()
 
 
 def fitting(width: int, rows: Sequence[Mapping[str, Any]], *choices: Sequence[str]) -> Table:
     """Return rows as a table: with the first choice of columns that fits the width, else with the last choice.
 
-    A column in which no row has anything is left out. Only the last column wraps, between words: what stands in the
-    others is there to be copied.
+    A column in which no row has anything is left out. What does not fit is shortened in columns of names and paths
+    (`ELASTIC`), never in others: what stands there is there to be copied. The last column wraps, between words.
     """
-    for choice in choices:
-        chosen = [name for name in choice if any(row.get(name) not in (None, "") for row in rows)]
-        made = table(None, chosen, [[row.get(name) for name in chosen] for row in rows])
-        widths = [max((cell_len(name), *(cell(row.get(name)).cell_len for row in rows))) for name in chosen]
-        if sum(widths) + GAP * (len(chosen) - 1) <= width:
-            break
+    choice = next((choice for choice in choices if fits(width, rows, choice)), choices[-1])
+    chosen = _with_values(rows, choice)
+    shares = _shares(width, rows, chosen)
+    cells = [[_shortened_cell(row.get(name), shares.get(name)) for name in chosen] for row in rows]
+    return table(None, chosen, cells)
+
+
+def fits(width: int, rows: Sequence[Mapping[str, Any]], choice: Sequence[str], least: int = LEAST) -> bool:
+    """Tell whether these columns fit the width, where elastic ones may be shortened to `least` characters."""
+    chosen = _with_values(rows, choice)
+    wanted = [min(wide, least) if name in ELASTIC else wide for name, wide in _widths(rows, chosen).items()]
+    return sum(wanted) + GAP * (len(chosen) - 1) <= width
+
+
+def _with_values(rows: Sequence[Mapping[str, Any]], choice: Sequence[str]) -> list[str]:
+    return [name for name in choice if any(row.get(name) not in (None, "") for row in rows)]
+
+
+def _widths(rows: Sequence[Mapping[str, Any]], chosen: Sequence[str]) -> dict[str, int]:
+    return {name: max(cell_len(name), *(cell(row.get(name)).cell_len for row in rows)) for name in chosen}
+
+
+def _shares(width: int, rows: Sequence[Mapping[str, Any]], chosen: Sequence[str]) -> dict[str, int]:
+    """Return how many characters each elastic column but the last gets: the narrow ones what they want, first."""
+    widths = _widths(rows, chosen)
+    elastic = sorted((name for name in chosen if name in ELASTIC), key=lambda name: widths[name])
+    room = width - GAP * (len(chosen) - 1) - sum(wide for name, wide in widths.items() if name not in ELASTIC)
+    shares = {}
+    for left, name in zip(range(len(elastic), 0, -1), elastic, strict=True):
+        shares[name] = max(min(widths[name], room // left), cell_len(name), 1)
+        room -= shares[name]
+    return {name: share for name, share in shares.items() if name != chosen[-1]}
+
+
+def _shortened_cell(value: Any, most: int | None) -> Text:
+    made = cell(value)
+    if most is not None:
+        made.truncate(most, overflow="ellipsis")
     return made
 
 
@@ -175,6 +238,8 @@ def table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any
 
 def cell(value: Any) -> Text:
     """Return a value as it stands in a table."""
+    if isinstance(value, Text):
+        return value
     if value is None:
         return Text("")
     if isinstance(value, bool):

@@ -5,16 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
+from msgspec import Struct
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from api.wire import ActivityView, ProcessDetail
 from engine.core.model import SETTLED, ActivityStatus
-from stepwell.output import clock, day, fact_table, fitting, shortened, span
+from stepwell.output import clock, day, fact_table, fits, fitting, shortened, span
 
 COLUMNS = ("path", "status", "attempt", "started", "took", "about")
 NARROWER = ("path", "status", "attempt", "took", "about")
+INDENT = 4  # of a line below a row
 MESSAGE = 120  # characters of an error
 
 
@@ -38,9 +42,29 @@ def heading(found: ProcessDetail, now: datetime) -> Table:
 def activities(found: ProcessDetail, now: datetime, width: int, most: int | None = None) -> RenderableType:
     """Return the activities as a table: in their order, of more than `most` those that matter now."""
     chosen = _chosen(found.activities, most)
-    made = fitting(width, [_row(one, now) for one in chosen], COLUMNS, NARROWER)
+    rows = [_row(one, now) for one in chosen]
+    fit = any(fits(width, rows, choice) for choice in (COLUMNS, NARROWER))
+    made = fitting(width, rows, COLUMNS, NARROWER) if fit else _Noted(width, rows)
     left = len(found.activities) - len(chosen)
     return Group(made, Text(f"… and {left} more", style="bright_black")) if left else made
+
+
+class _Noted(Struct, frozen=True):
+    """Rows as a table in which what there is to say of one stands below it: beside it there is no room."""
+
+    width: int
+    rows: list[dict[str, Any]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines of the table, each with its note."""
+        made = fitting(self.width, self.rows, COLUMNS[:-1], NARROWER[:-1], NARROWER[:2])
+        made.columns[-1].no_wrap = True  # a row is a line
+        header, *lines = console.render_lines(made, options, pad=False)
+        yield from (*header, Segment.line())
+        for row, line in zip(self.rows, lines, strict=True):
+            yield from (*line, Segment.line())
+            if row["about"]:
+                yield Padding(Text(row["about"]), (0, 0, 0, INDENT), expand=False)
 
 
 def _chosen(all_: list[ActivityView], most: int | None) -> list[ActivityView]:

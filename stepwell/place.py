@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from engine import db
 from engine.config import Settings, read_settings
 from engine.embedded import EmbeddedServer
-from engine.errors import OperatorError
+from engine.errors import OperatorError, Unavailable
 from stepwell import connection, provision
 from stepwell.connection import Connection
 
@@ -152,3 +152,15 @@ def api(chosen: Settings, url: str | None, key: str | None) -> tuple[str, str | 
     # The kept key is sent to the API that it was made for, and to no other.
     own = kept.key if kept and kept.url == found else None
     return found, key or chosen.api_key or own
+
+
+def meant_api(chosen: Settings, url: str | None, key: str | None) -> tuple[str, str | None]:
+    """Return `api`. Raises Unavailable where nothing says which one: no option, no setting, no `up` that runs here."""
+    found, with_key = api(chosen, url, key)
+    if with_key is None and url is None and chosen.url == Settings().url:
+        raise Unavailable(
+            f"no `stepwell up` runs in this folder ({chosen.data_dir})",
+            advice="Start it with 'stepwell up', go to the folder where it runs, "
+            "or name an API with STEPWELL_URL and STEPWELL_API_KEY.",
+        )
+    return found, with_key

@@ -13,7 +13,7 @@ from rich.console import Console
 from api.wire import ProcessDetail, RetriesView
 from engine.core.model import ProcessStatus
 from stepwell import documents, picture, timeline, watch
-from stepwell.arguments import Moment, given, label_option, labels_of, limit_option, page_size, why_options
+from stepwell.arguments import Moment, ProcessId, given, label_option, labels_of, limit_option, page_size, why_options
 from stepwell.output import (
     Terminal,
     as_row,
@@ -30,13 +30,13 @@ from stepwell.output import (
 )
 from stepwell.remote import Remote, api_options, tell_outcome
 
-LISTED = ("id", "type", "version", "status", "created_at", "ended_at", "business_key", "error_code")
-WITHOUT_END = ("id", "type", "status", "created_at", "business_key", "error_code")
-SHORTLY = ("id", "status", "type", "business_key")
+LISTED = ("id", "definition", "version", "status", "created_at", "ended_at", "business_key", "error_code")
+WITHOUT_END = ("id", "definition", "status", "created_at", "business_key", "error_code")
+CHOICES = (LISTED, WITHOUT_END, WITHOUT_END[:4], ("id", "status", "created_at"), ("id", "status"))
 EVENTS = 1000  # of a page of history
 MOST_RETRIES = 1000  # in one request
 
-process_argument = click.argument("process_id", metavar="ID")
+process_argument = click.argument("process_id", metavar="ID", type=ProcessId())
 
 
 @click.group()
@@ -108,8 +108,10 @@ def list_(
             **wanted,
         )
         found = list(islice(matching, limit))
-    rows = [as_row(one, created_at=day(one.created_at), ended_at=day(one.ended_at)) for one in found]
-    show(found, lambda console: listing(console, rows, LISTED, WITHOUT_END, SHORTLY), as_json=as_json)
+    rows = [
+        as_row(one, definition=one.type, created_at=day(one.created_at), ended_at=day(one.ended_at)) for one in found
+    ]
+    show(found, lambda console: listing(console, rows, *CHOICES), as_json=as_json)
 
 
 @process.command("show")
@@ -192,7 +194,7 @@ def cancel(process_id: str, remote: Remote, as_json: bool, **why: str | None) ->
 
 
 @process.command("retry")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.argument("ids", nargs=-1, metavar="[ID]...", type=ProcessId())
 @click.option("--definition", help="Those of this definition (name or id).")
 @click.option("--error-code", help="Those that FAILED with this code.")
 @click.option("--failed-step", help="Those that FAILED in this step.")

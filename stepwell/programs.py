@@ -8,8 +8,10 @@ import signal
 import socket
 
 import click
+import psycopg
 from rich.console import Console
 
+from engine import db, standing
 from engine.config import Settings
 from engine.embedded import EmbeddedServer
 from engine.errors import SettingError
@@ -42,9 +44,16 @@ def api(host: str, port: int, listener: int | None, with_parent: int | None) -> 
     chosen = place.settings()
     sockets = listening.listen(host, port) if listener is None else [socket.socket(fileno=listener)]
     with place.program(chosen, "api") as chosen:
+        _refuse(chosen.database_url or "")
         app = create_app(chosen, observation.log(chosen, "api"))
         with contextlib.suppress(KeyboardInterrupt):  # it has ended as it should by then
             server.serve(app, sockets, chosen, app.state.observe, tell)
+
+
+def _refuse(url: str) -> None:
+    """Raise OperatorError where the API may not work on that database; while it is away, the pool sees to the login."""
+    with contextlib.suppress(psycopg.OperationalError), db.connect(url, "api") as connection:
+        standing.refuse(connection, "api")
 
 
 @click.command()

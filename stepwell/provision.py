@@ -9,6 +9,7 @@ exactly one group role and has exactly one row in stepwell.login.
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -29,7 +30,11 @@ DEFAULT = "default"  # the first tenant, and its first environment
 KINDS = ("caller", "report", "api", "worker")
 CONNECTIONS = 20  # of a customer's login: one that leaks must not take them all from workers and API
 UNLIMITED = -1
+LONGEST = 200  # characters of a key's name
 OWN_PARTS = ("sslcert", "sslkey", "sslpassword")  # of a connection string: they say who its login is
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # as the tables' constraints have it
+_ROLE = re.compile(r"(?!pg_)[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 
 
 class Scope(Struct, frozen=True):
@@ -37,6 +42,33 @@ class Scope(Struct, frozen=True):
 
     tenant_id: int
     environment_id: int
+
+
+def check_slug(what: str, name: str) -> None:
+    """Refuse what cannot be the name of a tenant or environment. Raises BadInput."""
+    if not _SLUG.fullmatch(name):
+        raise BadInput(
+            f"{name[:100]!r} cannot name {what}",
+            advice="Use 1 to 63 lower-case letters a-z, digits and hyphens; not a hyphen at the beginning.",
+        )
+
+
+def check_key_name(name: str) -> None:
+    """Refuse what cannot be the name of a key. Raises BadInput."""
+    if not (name.strip() and len(name) <= LONGEST and name.isprintable()):
+        raise BadInput(
+            f"{name[:100]!r} cannot name a key",
+            advice=f"Use 1 to {LONGEST} printable characters that say what the key is for.",
+        )
+
+
+def check_login_name(name: str) -> None:
+    """Refuse what should not be the name of a role: PostgreSQL cuts long ones off. Raises BadInput."""
+    if not _ROLE.fullmatch(name):
+        raise BadInput(
+            f"{name[:100]!r} cannot name a login",
+            advice="Use 1 to 63 letters a-z, digits, and _ . -; a letter or _ at the beginning, and not pg_.",
+        )
 
 
 def connected(url: str) -> db.Connection:

@@ -27,9 +27,12 @@ class Remote(Struct, frozen=True):
     key: str | None
 
     def client(self) -> Client:
-        """Return a client for it: by option, by setting, else the one that `stepwell up` of this folder serves."""
+        """Return a client for it: by option, by setting, else the one that `stepwell up` of this folder serves.
+
+        Raises Unavailable where none is meant.
+        """
         chosen = place.settings()
-        return Client(*place.api(chosen, self.url, self.key), ca_file=chosen.ca_file, retries=RETRIES)
+        return Client(*place.meant_api(chosen, self.url, self.key), ca_file=chosen.ca_file, retries=RETRIES)
 
 
 def api_options(command: F) -> Callable[..., Any]:

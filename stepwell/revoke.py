@@ -45,12 +45,17 @@ class Revoked(Struct, frozen=True):
 
 def revoke_key(connection: db.Connection, public: str, reason: str | None) -> RevokedKey:
     """Revoke a key by its id; one that is revoked already stays so. Raises BadInput, NotFound."""
-    number = _key_number(public)
-    known = maybe(connection, "admin.key", id=number)
+    name = known_key(connection, public)
+    _revoke_keys(connection, _key_number(public), None, None, reason)
+    return RevokedKey(public, name)
+
+
+def known_key(connection: db.Connection, public: str) -> str:
+    """Return the name of a key by its id. Raises BadInput, NotFound."""
+    known = maybe(connection, "admin.key", id=_key_number(public))
     if known is None:
         raise NotFound(f"there is no key {public}", advice="Look at: stepwell key list")
-    _revoke_keys(connection, number, None, None, reason)
-    return RevokedKey(public, known[0])
+    return str(known[0])
 
 
 def _key_number(public: str) -> int:
@@ -65,14 +70,17 @@ def _key_number(public: str) -> int:
 
 def revoke_login(connection: db.Connection, name: str, reason: str | None) -> RevokedLogin:
     """Take a database login back. Raises NotFound, OperatorError. Transaction: one of its own."""
-    found = connection.execute(
-        sql.query("admin.made_logins"), {"name": name, "tenant_id": None, "environment_id": None}
-    ).fetchone()
-    if found is None:
-        raise NotFound(f"there is no login '{name}' here", advice="Look at: stepwell login list")
-    name, kind, made_here = found
+    kind, made_here = known_login(connection, name)
     with connection.transaction():
         return _revoke_login(connection, name, kind, made_here, reason)
+
+
+def known_login(connection: db.Connection, name: str) -> tuple[str, bool]:
+    """Return the kind of a login, and whether its role was made here. Raises NotFound."""
+    found = maybe(connection, "admin.made_logins", name=name, tenant_id=None, environment_id=None)
+    if found is None:
+        raise NotFound(f"there is no login '{name}' here", advice="Look at: stepwell login list")
+    return str(found[1]), bool(found[2])
 
 
 def revoke_scope(

@@ -16,6 +16,7 @@ from stepwell.remote import Remote, api_options, tell_outcome
 
 LISTED = ("id", "definition", "group", "assignee", "due_at", "title")
 SHORTLY = ("id", "group", "title")
+CHOICES = (LISTED, SHORTLY, SHORTLY[::2])
 SHOWN = ("id", "title", "process_id", "definition", "path", "assignee", "group", "created_at", "due_at", "overdue")
 
 task_argument = click.argument("task_id", metavar="ID")
@@ -39,7 +40,7 @@ def list_(limit: int, remote: Remote, as_json: bool, **wanted: str | None) -> No
     with remote.client() as client:
         found = list(islice(client.every(client.list_tasks, limit=page_size(limit), **wanted), limit))
     rows = [as_row(one, due_at=day(one.due_at)) for one in found]
-    show(found, lambda console: listing(console, rows, LISTED, SHORTLY, SHORTLY[::2]), as_json=as_json)
+    show(found, lambda console: listing(console, rows, *CHOICES), as_json=as_json)
 
 
 @task.command("show")

@@ -22,6 +22,7 @@ from stepwell.output import clean, clock, day, escaped, local, shortened, span
 NAMED = 5  # activities in one line; more of them are only counted
 MESSAGE = 200  # characters of a failure's message, or of a payload
 WIDE = 110  # columns from which times have milliseconds
+SHARE = 3  # of the width: what an activity's path may take, and what happened to it; the rest says more
 _QUIET = "bright_black"
 _WAITING = ("activity.waiting", "task.created")
 
@@ -255,27 +256,32 @@ def draw(console: Console, lines: Iterable[Line]) -> None:
     wide = console.width >= WIDE
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(justify="right", no_wrap=True, overflow="crop")
-    for _ in range(4 if wide else 3):
+    for _ in range(3):
         table.add_column(no_wrap=True, overflow="ignore")
+    if wide:
+        table.add_column(overflow="fold", max_width=console.width // SHARE)
     table.add_column(overflow="fold")
     today: date | None = None
     for line in lines:
         if (here := local(line.at).date()) != today:
             today = here
             table.add_row("", Text(f"{today:%Y-%m-%d}", style="bold"))
-        table.add_row(*_cells(line, wide=wide))
+        table.add_row(*_cells(line, console.width // SHARE, wide=wide))
     console.print(table)
 
 
-def _cells(line: Line, *, wide: bool) -> list[Text]:
-    """Return the cells of a line. Where it is narrow, what happened and what is said of it share the last one."""
+def _cells(line: Line, most: int, *, wide: bool) -> list[Text]:
+    """Return the cells of a line, the activity in at most so many characters.
+
+    Where it is narrow, what happened and what is said of it share the last one.
+    """
     at = clock(line.at) or ""
     what, note = Text(clean(line.what), style=line.style), Text(clean(line.note))
     return [
         Text(f"+{span(line.after_s)}", style=_QUIET),
         Text(at if wide else at.partition(".")[0], style=_QUIET),
         Text(line.mark, style=line.style),
-        Text(clean(line.subject)),
+        Text(shortened(clean(line.subject), most)),
         *((what, note) if wide else (Text.assemble(what, "  ", note),)),
     ]
 

@@ -183,6 +183,7 @@ def welcome(console: Console, chosen: Settings, made: Connection, plan: Plan, *,
     where = f"embedded PostgreSQL in {chosen.data_dir}" if embedded else mask_url(made.owner_url)
     lines = {
         "api": made.url,
+        "docs": f"{made.url}/docs",
         "key": made.key,
         "database": where,
         "workers": str(plan.workers),

@@ -24,7 +24,8 @@ from engine.executors.redirects import Hop
 from engine.executors.refusals import RequestInvalid
 from engine.executors.room import NoRoom
 
-_AGAIN = "It will be tried again with the same Idempotency-Key, as the retry policy says."
+# Of an attempt whose successor may have come to nothing too: it promises none.
+_AGAIN = "Each attempt carries the same Idempotency-Key. If the process has failed: retry it when the cause is mended."
 _PROXY_ADVICE = f"The operator checks STEPWELL_HTTP_PROXY on the workers, and the proxy. {_AGAIN}"
 
 

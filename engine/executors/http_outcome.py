@@ -46,12 +46,13 @@ _ADVICE = {
     "permission_denied": "Check the credentials and rights of this call at the service.",
     "not_found": "Check the URL; if it is right, the thing it names does not exist at the service.",
     "conflict": "The service holds a state that contradicts this call; see the excerpt of its answer.",
-    "rate_limited": "The service asks for fewer calls; it will be tried again after the time it named.",
+    "rate_limited": "The service asks for fewer calls; another attempt waits as long as it says. "
+    "If the process has failed: retry it later.",
     "rejected": "The service does not accept this request; see the excerpt of its answer.",
     "redirect": "Call the address in 'location', allow redirects with max_redirects, or expect this status.",
     "unexpected_status": "List this status in expect_status if it is a success for this step.",
 }
-_SERVICE_ADVICE = "The fault is at the service; it will be tried again as the retry policy says."
+_SERVICE_ADVICE = "The fault is at the service. If the process has failed: retry it when the service is well again."
 
 # Others of Python's text encodings take quadratic time (punycode, idna) or make surrogates (unicode_escape).
 _CHARSET = re.compile(

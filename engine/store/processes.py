@@ -18,6 +18,8 @@ from engine.store.base import MAX_BIGINT, AsyncConnection, Scope, call, fetch_al
 from engine.store.history import read_history
 
 _MARGIN = timedelta(minutes=10)  # between a process's created_at and the clock in its id: lock waits, large bulks
+_INDEXED = ("status", "definition_id", "business_key", "error_code", "failed_step", "ids")  # these can lead a search
+_MAX_STATES = 2  # of those that process.executions has a part for
 _TAIL = msgspec.json.Decoder(list[tuple[int, datetime, str, int, str | None, int | None, msgspec.Raw]])
 
 
@@ -102,9 +104,12 @@ async def list_executions(
 ) -> list[tuple[ExecutionRow, State]]:
     """Return processes with their states, newest first, in one statement. Raises NewerEvent.
 
-    `values`: definition_id and statuses (None = any), before, limit, offset. What a state holds is bounded, not small:
-    ask for a few at a time.
+    `values`: definition_id and statuses (None = any, else one or two), before, limit, offset. What a state holds is
+    bounded, not small: ask for a few at a time.
     """
+    if len(values["statuses"] or ()) > _MAX_STATES:
+        msg = f"a list of executions is of at most {_MAX_STATES} states: {values['statuses']}"
+        raise ValueError(msg)
     given = {**scope.ids(), **values, "before": MAX_BIGINT if values["before"] is None else values["before"]}
     rows = await fetch_all(connection, "process.executions", given, planned_anew=True)
     return [
@@ -140,28 +145,72 @@ async def list_processes(
     connection: AsyncConnection, scope: Scope, wanted: ProcessFilter, before: int | None, limit: int
 ) -> list[ProcessRow]:
     """Return up to `limit` processes with an id below `before`, newest first."""
-    values = {**_filter(scope, wanted), "before": MAX_BIGINT if before is None else before, "limit": limit}
-    name = "process.list_by_label" if wanted.labels else "process.list"
-    return [_process_row(row) for row in await fetch_all(connection, name, values, planned_anew=True)]
+    given = {"before": MAX_BIGINT if before is None else before, "limit": limit}
+    rows = await _search(connection, scope, wanted, given, ("process.list", "process.list_by_label"))
+    return [_process_row(row) for row in rows]
 
 
 async def count_processes(connection: AsyncConnection, scope: Scope, wanted: ProcessFilter) -> int:
     """Return how many processes match. Reads them all: for people, not for loops."""
-    name = "process.count_by_label" if wanted.labels else "process.count"
-    return int((await fetch_all(connection, name, _filter(scope, wanted), planned_anew=True))[0][0])
+    names = ("process.count", "process.count_by_label")
+    return int((await _search(connection, scope, wanted, {"before": MAX_BIGINT}, names))[0][0])
+
+
+async def _search(
+    connection: AsyncConnection, scope: Scope, wanted: ProcessFilter, given: Mapping[str, Any], names: tuple[str, str]
+) -> list[Row]:
+    """Run the first statement of `names`, or the second where a label leads."""
+    values = {**_filter(scope, wanted), **await _bounds(connection, wanted), **given}
+    lead = await _lead(connection, wanted, values)
+    rest = [label for label in wanted.labels if label != lead]
+    values |= {"label_names": [name for name, _ in rest], "label_values": [value for _, value in rest]}
+    values |= _label(lead) if lead else {}
+    return await fetch_all(connection, names[1] if lead else names[0], values, planned_anew=True)
+
+
+async def _lead(
+    connection: AsyncConnection, wanted: ProcessFilter, values: Mapping[str, Any]
+) -> tuple[str, str] | None:
+    """Return the label that leads the search, None where the process's own filters do: the rarest of them."""
+    own = any(getattr(wanted, name) is not None for name in _INDEXED)
+    if len(wanted.labels) + own < 2:
+        return wanted.labels[0] if wanted.labels else None
+    reaches: dict[tuple[str, str] | None, int] = {}
+    for label in wanted.labels:
+        reaches[label] = await _reach(connection, "process.label_reach", {**values, **_label(label)})
+        if reaches[label] == 0:  # so few that no other needs to be looked at
+            return label
+    if own:
+        reaches[None] = await _reach(connection, "process.reach", values)
+    return min(reaches, key=lambda label: reaches[label])
+
+
+async def _reach(connection: AsyncConnection, name: str, values: Mapping[str, Any]) -> int:
+    return int((await fetch_all(connection, name, values, planned_anew=True))[0][0])
+
+
+def _label(label: tuple[str, str]) -> dict[str, str]:
+    return {"label_name": label[0], "label_value": label[1]}
 
 
 def _filter(scope: Scope, wanted: ProcessFilter) -> dict[str, Any]:
-    low = _first_id(wanted.created_after, -_MARGIN) if wanted.created_after else 0
-    high = _first_id(wanted.created_before, _MARGIN) if wanted.created_before else MAX_BIGINT
-    labels = {
-        "label_name": wanted.labels[0][0] if wanted.labels else None,  # one drives the search, the others narrow it
-        "label_value": wanted.labels[0][1] if wanted.labels else None,
-        "label_names": [name for name, _ in wanted.labels[1:]],
-        "label_values": [value for _, value in wanted.labels[1:]],
-    }
+    own = {name: getattr(wanted, name) for name in wanted.__struct_fields__ if name != "labels"}
+    of_process = any(value is not None for value in own.values())
     ids = None if wanted.ids is None else list(wanted.ids)
-    return {**scope.ids(), **msgspec.structs.asdict(wanted), **labels, "ids": ids, "low": low, "high": high}
+    return {**scope.ids(), **own, "ids": ids, "of_process": of_process}
+
+
+async def _bounds(connection: AsyncConnection, wanted: ProcessFilter) -> dict[str, int]:
+    """Return what ids can match, `low` to below `high`, as constants: the planner guesses badly what it must look up.
+
+    Ids have the wall clock: in a database marked test created_at may have another, and bounds nothing.
+    """
+    low, high = (0, MAX_BIGINT) if wanted.ids is None else (min(wanted.ids, default=0), max(wanted.ids, default=-1) + 1)
+    after, before = wanted.created_after, wanted.created_before
+    if (after or before) and not (await fetch_all(connection, "process.clock_may_move", {}))[0][0]:
+        low = max(low, _first_id(after, -_MARGIN)) if after else low
+        high = min(high, _first_id(before, _MARGIN)) if before else high
+    return {"low": low, "high": high}
 
 
 def _first_id(moment: datetime, margin: timedelta) -> int:

@@ -53,7 +53,8 @@ where age(xmin) > %(transactions)s
 limit 5
 
 -- :name doctor.role
--- Of one login: what would let it pass by row-level security, and which of our groups it is in. Rows: 0 or 1.
+-- Of one login (%(name)s null: of this session): what would let it pass by row-level security, and which of our groups it
+-- is in. Rows: 0 or 1.
 select r.rolsuper as superuser,
        r.rolbypassrls as bypassrls,
        coalesce(pg_has_role(r.oid, n.nspowner, 'member'), false) as owner,
@@ -65,7 +66,7 @@ select r.rolsuper as superuser,
          order by 1) as groups
 from pg_roles r
 left join pg_namespace n on n.nspname = 'stepwell'
-where r.rolname = %(name)s
+where r.rolname = coalesce(%(name)s::text, session_user::text)
 
 -- :name doctor.logins
 -- Needs the owner. Rows: all logins.

@@ -230,6 +230,11 @@ from (
   limit 1
 ) as p
 
+-- :name process.clock_may_move
+-- Whether created_at may be of another time than ids are. No index: 1 row.
+select test
+from stepwell.installation
+
 -- :name process.executions
 -- A page of processes, newest first, each as process.get has it, in one snapshot: what is known of a process and the filter
 -- it passed cannot differ. Planned anew each time, with the values known: the parts not asked for vanish. With states wanted,

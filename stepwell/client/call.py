@@ -36,6 +36,7 @@ from engine.errors import (
 T = TypeVar("T")
 
 PREFIX = "/api/v1"
+FOREIGN_ADVICE = "Check the URL; a proxy in front of the API answers so, too, if it does not let the request pass."
 NOTHING: dict[str, Any] = {}  # an input or data left out; never written to
 _HEADER = re.compile(r"[\x21-\x7e]{1,1000}")
 _ESCAPED, _ESCAPE = re.compile(r"([\\,])"), r"\\\1"  # in the value of a label
@@ -205,12 +206,16 @@ def _refused(status: int, headers: Mapping[str, str], content: bytes) -> Failed:
 
 
 def _problem(status: int, told: _Told, after_s: float) -> StepwellError:
-    message = told.detail or f"the API answered {status}"
+    foreign = not told.code and status not in _AGAIN  # those may be a proxy's that cannot reach the API
+    message = (
+        told.detail
+        or f"{'what answers at this URL is no Stepwell API: it' if foreign else 'the API'} answered {status}"
+    )
     if status == RateLimited.status:
         return RateLimited(message, retry_after_s=round(after_s))
     problem = _kind(status, told.code)(
         message,
-        advice=told.advice,
+        advice=told.advice or (FOREIGN_ADVICE if foreign else None),
         pointer=told.pointer,
         code=told.code or None,
         findings=told.findings,

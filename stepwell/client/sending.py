@@ -22,6 +22,8 @@ CONNECT_S = 5.0
 FIRST_S = 0.1
 LONGEST_S = 10.0  # a caller that is told to wait longer decides by itself
 CERTIFICATE_ADVICE = "Name the authority that signed it: ca_file, STEPWELL_CA_FILE."
+NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+NOT_TLS_ADVICE = "Check the port; write http:// if it is meant to be without TLS."
 AWAY_ADVICE = "Check the URL, and that the API runs."
 
 
@@ -37,19 +39,22 @@ def unreachable(url: str, error: httpx.TransportError, timeout_s: float) -> Fail
     """Return what it means that a request got no answer."""
     if isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout):
         return Failed(Unavailable(f"the API at {url} did not answer within {timeout_s:g} s"), again=False)
-    fault = _tls_fault(error)
-    if fault is not None:
+    cause = _tls_error(error)
+    if cause is not None and cause.reason in NOT_TLS:
+        return Failed(Unavailable(f"what answers at {url} does not speak TLS", advice=NOT_TLS_ADVICE), again=False)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        fault = cause.verify_message
         message = f"the certificate of {url} is not trusted: {fault}"
         return Failed(Unavailable(message, advice=CERTIFICATE_ADVICE), again=False)
     problem = Unavailable(f"no API answers at {url} ({str(error) or type(error).__name__})", advice=AWAY_ADVICE)
     return Failed(problem, again=not isinstance(error, httpx.ProxyError))
 
 
-def _tls_fault(error: BaseException) -> str | None:
+def _tls_error(error: BaseException) -> ssl.SSLError | None:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message
+        if isinstance(cause, ssl.SSLError):
+            return cause
         cause = cause.__cause__ or cause.__context__
     return None
 

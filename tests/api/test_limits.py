@@ -87,7 +87,7 @@ async def _large(api: Api, key: str, send: Any) -> None:
     """Post a large body as a server would; `send` takes the answer."""
     body = b'{"definition": "plain", "no": "' + b"x" * (2 << 20) + b'"}'
 
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Any:
         return {"type": "http.request", "body": body, "more_body": False}
 
     headers = [(b"host", b"x"), (b"content-type", b"application/json"), (b"authorization", b"Bearer " + key.encode())]

@@ -23,9 +23,13 @@ FILTERS: dict[str, Any] = {
     "ids": None,
     "low": 0,
     "high": 2**63 - 1,
+    "label_names": [],
+    "label_values": [],
+    "of_process": False,
 }
 LABELS = {"label_name": "a", "label_value": "b", "label_names": ["c"], "label_values": ["d"]}
 LIST = {**FILTERS, "before": 2**63 - 1, "limit": 51}
+OTHERS = {"label_names": ["c", "e"], "label_values": ["d", "f"]}
 EXECUTIONS = {"statuses": None, "definition_id": None, "before": 2**63 - 1, "limit": 20, "offset": 100}
 DEFINITIONS = {"name": None, "enabled": None, "before": None, "limit": 51, "offset": 0}
 TASKS = {
@@ -49,7 +53,14 @@ STATEMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "processes by failed step": ("process.list", {**LIST, "failed_step": "x"}),
     "processes by label": ("process.list_by_label", {**LIST, **LABELS}),
     "processes by id": ("process.list", {**LIST, "ids": [1, 2]}),
+    "processes by label and status": ("process.list", {**LIST, **OTHERS, "status": "FAILED"}),
+    "reach of a label": ("process.label_reach", {**LIST, **LABELS}),
+    "reach of a status": ("process.reach", {**LIST, "status": "FAILED"}),
     "count by label": ("process.count_by_label", {**FILTERS, **LABELS}),
+    "count by label and status": (
+        "process.count_by_label",
+        {**FILTERS, **LABELS, "of_process": True, "status": "FAILED"},
+    ),
     "count": ("process.count", FILTERS),
     "count by status": ("process.count", {**FILTERS, "status": "FAILED"}),
     "history": ("process.history", {"id": 1, "after": 0, "limit": 101}),
@@ -79,6 +90,9 @@ INDEX = {
     "processes by error": "error_code",
     "processes by failed step": "failed_step",
     "processes by label": "process_label",
+    "processes by label and status": "status",
+    "reach of a label": "process_label",
+    "reach of a status": "status",
     "executions by state": "status",
     "executions by definition": "definition_id",
     "history": "pkey",

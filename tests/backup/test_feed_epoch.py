@@ -148,7 +148,9 @@ def test_a_reader_with_a_cursor_misses_nothing_although_transactions_are_numbere
     )
 
 
-def test_a_recovery_to_before_the_epoch_was_raised_by_hand_has_a_higher_epoch_than_was_given_there(house: House) -> None:
+def test_a_recovery_to_before_the_epoch_was_raised_by_hand_has_a_higher_epoch_than_was_given_there(
+    house: House,
+) -> None:
     """Fails where a new timeline and the owner's hand raise by the same: an event of the one would have the identity of
     another of the other.
     """

@@ -1,5 +1,6 @@
 """The doctor says ok, or what to do; anything that breaks a promise makes it end with 1."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from engine.config import Settings
 from engine.embedded import place
 from stepwell import checks, doctor
 from stepwell.checks import BAD, HINT, OK, Finding
@@ -154,6 +156,29 @@ def test_a_cluster_whose_data_folder_is_gone_is_named_and_left_alone(
 )
 def test_only_this_machine_needs_no_tls(host: str, local: bool) -> None:
     assert checks.is_local(host) is local
+
+
+def test_with_a_programs_login_only_it_is_said_what_the_owners_would_show(house: House, tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor", STEPWELL_DATABASE_URL=house.dsn("house_api"))
+
+    said = json.loads(done.stdout)
+    [found] = [finding for finding in said["findings"] if finding["area"] == "database"]
+    assert (found["state"], "owner's login" in found["message"]) == (HINT, True)
+    assert "STEPWELL_OWNER_DATABASE_URL" in found["advice"]
+    assert "stepwell up" not in found["advice"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "doubted"),
+    [
+        (Settings(database_url="dbname=x"), True),
+        (Settings(owner_database_url="dbname=x"), True),
+        (Settings(), False),
+        (Settings(database_url="dbname=x", url="http://api.example:8080"), False),
+    ],
+)
+def test_an_api_that_nobody_named_is_not_taken_for_the_one_of_the_database(settings: Settings, doubted: bool) -> None:
+    assert ("whether it is of this database is not known" in doctor.doubt(settings, settings.url)) is doubted
 
 
 def test_processes_in_quarantine_are_bad_and_it_is_said_how_to_list_and_release_them(house: House) -> None:

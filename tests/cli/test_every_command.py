@@ -31,6 +31,7 @@ def leaves(group: click.Group, *names: str) -> Iterator[tuple[str, click.Command
 
 
 COMMANDS = dict(leaves(cli))
+PROCESS = "prc_0000000000001"
 
 
 def test_the_commands_are_those_that_the_documentation_promises() -> None:
@@ -74,7 +75,7 @@ def test_a_command_that_needs_the_api_ends_with_3_where_it_is_away_and_with_2_wh
 ) -> None:
     monkeypatch.setattr(sending, "FIRST_S", 0.0)
     wrong = runner.invoke(cli, [*name.split(), "--no-such-option"])
-    needed = {"ID": "prc_1", "NAME": "n", "DEFINITION": "d", "ACTIVITY": "a", "FILE|-...": "-", "[ID]...": "prc_1"}
+    needed = {"ID": PROCESS, "NAME": "n", "DEFINITION": "d", "ACTIVITY": "a", "FILE|-...": "-", "[ID]...": PROCESS}
     arguments = [
         needed.get(p.make_metavar(click.Context(COMMANDS[name])), "wf_0000000000000")
         for p in COMMANDS[name].params

@@ -3,11 +3,12 @@
 import io
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from stepwell import output
+from stepwell import definition, output, process, task
 from stepwell.output import Terminal, as_text, clean, facts, listing, typed
 
 ID = "prc_1m7ywm62j0002"
@@ -54,6 +55,41 @@ def test_a_list_shows_the_columns_that_fit_and_breaks_no_id() -> None:
         assert max(len(line.rstrip()) for line in lines) <= width
 
     assert headers == {100: [*choices[0]], 60: [*choices[1]], 30: [*choices[2]]}
+
+
+LONG = "a-definition-with-a-name-of-" + "many-" * 12
+LISTS = [
+    (process.CHOICES, {"definition": LONG, "status": "IN_PROGRESS", "created_at": ROW["at"]}),
+    (definition.CHOICES, {"name": LONG, "version": 12, "enabled": True}),
+    (task.CHOICES, {"group": "desk", "title": LONG}),
+]
+
+
+@pytest.mark.parametrize(("choices", "row"), LISTS, ids=["process", "definition", "task"])
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_a_long_name_is_shortened_and_takes_no_column_away(
+    choices: Sequence[Sequence[str]], row: dict[str, object], width: int
+) -> None:
+    console, file = terminal(width)
+
+    listing(console, [{"id": ID, **row}, {"id": ID, **row}], *choices)
+
+    lines = file.getvalue().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert lines[0].split() == ["id", *row]
+    for value in row.values():
+        text = "yes" if value is True else str(value)
+        assert sum((text if len(text) < 20 else text[:20]) in line for line in lines) == 2
+    assert sum(ID in line for line in lines) == 2
+
+
+def test_where_an_id_is_wider_than_the_terminal_each_row_stands_by_itself_and_the_id_is_whole() -> None:
+    console, file = terminal(60)
+    long_id = "tsk_" + "0" * 95
+
+    listing(console, [{"id": long_id, "title": "Well?", "group": None}], ("id", "group", "title"), ("id", "title"))
+
+    assert file.getvalue().splitlines() == [f"id  {long_id}", "title  Well?", ""]
 
 
 def test_facts_have_no_header() -> None:

@@ -84,7 +84,22 @@ def test_where_not_all_fit_those_that_matter_now_are_shown_in_their_order() -> N
     assert "… and 49 more" in shown
 
 
-@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_where_a_path_leaves_no_room_for_what_there_is_to_say_that_stands_below(width: int) -> None:
+    path = "a-step-with-an-id-of-forty-nine-characters-to-see"
+    error = Failure(Category.EXTERNAL, "http_status", "the partner answered with a status that means no")
+    some = [activity(path, "FAILED", error=error, started_at=NOW), activity("short", "COMPLETED", started_at=NOW)]
+
+    lines = drawn(picture.activities(process(*some), NOW, width), width).splitlines()
+
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert len(lines) <= 5
+    assert lines[1].startswith(path[:20])
+    assert "FAILED" in lines[1]
+    assert any("the partner" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_a_table_of_activities_fits_the_terminal(width: int) -> None:
     error = Failure(Category.EXTERNAL, "http_status", "long " * 60)
     shown = drawn(

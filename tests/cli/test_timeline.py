@@ -102,6 +102,21 @@ def test_the_line_of_time_fits_the_terminal_and_names_each_day_once(width: int) 
         assert all(any(line.what in shown for shown in lines) for line in read(HISTORY))
 
 
+@pytest.mark.parametrize("width", [80, 110])
+def test_long_paths_and_types_leave_room_for_what_happened(width: int) -> None:
+    events = [
+        event(1, 0, "activity.failed", "p" * 64, 1, error=ERROR, retry_at="2026-01-31T12:00:03+00:00"),
+        event(2, 1, "order." + "q" * 100, "p" * 64, payload={"amount": 40}),
+    ]
+    file = io.StringIO()
+    draw(Terminal(file=file, width=width, color_system=None), read(events))
+    lines = file.getvalue().splitlines()
+
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert "attempt failed" in file.getvalue()
+    assert len(lines) < 12
+
+
 def test_what_customers_wrote_commands_no_terminal() -> None:
     evil = event(1, 0, "evil\x1b[2J\ntype", "pa\u202eth", payload={"x": "\x1b]0;title\x07"}, by="\x9b31m", reason="\r")
     file = io.StringIO()

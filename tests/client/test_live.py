@@ -119,6 +119,17 @@ def definitions(client: Client) -> None:
     assert client.enable_definition(first.id).enabled
 
 
+def seen_in_history(client: Client, process_id: str) -> list[int]:
+    """Return the numbers of its events as soon as a worker has started it."""
+
+    def look() -> list[int]:
+        read = client.every(client.get_process_history, process_id, limit=2, payloads=True)
+        found = [event.seq for event in read]
+        return found if len(found) > 1 else []
+
+    return eventually(look, what=f"{process_id} has begun")
+
+
 def starting_and_finding(client: Client) -> None:
     labels = {"region": "at", "note": "a,b:c\\d"}
     one = client.start_process(
@@ -137,10 +148,7 @@ def starting_and_finding(client: Client) -> None:
     found = client.every(client.list_processes, label={"region": "de"}, limit=1, created_after=now - timedelta(hours=1))
     assert [item.id for item in found] == bulk.ids[::-1]
     assert client.list_processes(definition="asking", count=True, created_before=now + timedelta(hours=1)).count == 4
-    assert [event.seq for event in client.every(client.get_process_history, one.id, limit=2, payloads=True)][:2] == [
-        1,
-        2,
-    ]
+    assert seen_in_history(client, one.id)[:2] == [1, 2]
     assert client.cancel_process(one.id, by="ines", reason="no more").status == ProcessStatus.CANCELLED
     with pytest.raises(CommandRejected):
         client.cancel_process(one.id)

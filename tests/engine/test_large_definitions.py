@@ -6,7 +6,7 @@ from functools import partial
 from tests.house import House, eventually
 
 SMALL = {"name": "small", "steps": [{"id": "s", "type": "transform", "config": {"mapping": {"k": 1}}}]}
-COUNT = 8
+COUNT = 4
 
 
 def large(name: str) -> dict[str, object]:

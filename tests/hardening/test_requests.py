@@ -198,7 +198,8 @@ def test_a_body_nobody_reads_ends_the_connection_unless_it_is_small(bare: ApiPro
 def test_a_body_without_end_is_answered_although_the_client_goes_on_sending(house: House) -> None:
     with serving(house) as api:
         key = b"Authorization: Bearer %b\r\n" % new_key(house, "acme_prod", ["admin"]).encode()
-        before = api.memory()
+        assert ask(api, GET).status == 200  # it has begun
+        before = api.memory("VmHWM")
         with api.dial() as wire:
             wire.sendall(POST + key + b"Transfer-Encoding: chunked\r\n\r\n")
             with contextlib.suppress(ConnectionError):
@@ -272,6 +273,7 @@ def shots(seed: int, count: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_random_bytes_and_broken_requests_do_no_harm(bare: ApiProcess, seed: int) -> None:
+    assert ask(bare, GET).status == 200  # it has begun, and has open what it needs
     before = bare.files()
     for raw in shots(seed, 200):
         with bare.dial() as wire:

@@ -126,3 +126,50 @@ def test_an_index_declared_on_only_the_parent_is_built_beside_writers_and_one_th
         again: list[str] = []
         migrate(connection, again.append)
     assert again == []
+
+
+AUDIT = "insert into stepwell.audit (id, at, tenant_id, actor, action, subject) values (stepwell.new_id(), now(), 1, 'a', 'b', 'c')"
+
+
+@pytest.mark.parametrize("left", [None, "valid", "broken"])
+def test_the_index_of_the_audit_is_built_beside_writers_and_the_one_it_replaces_is_dropped(
+    house: House, left: str | None
+) -> None:
+    """Fails where writers wait for it, where one that was left invalid is kept, or the old one stays behind it."""
+    if left is None:
+        house.owner.execute("drop index stepwell.audit_in_feed_order")
+    if left == "broken":
+        with house.connect("superuser") as db:
+            db.execute(
+                "update pg_index set indisvalid = false where indexrelid = 'stepwell.audit_in_feed_order'::regclass"
+            )
+    house.owner.execute("create index audit_in_commit_order on stepwell.audit (tx, id)")
+    writer = house.connect(OWNER, autocommit=False)
+    writer.execute(AUDIT)
+    with migrating(house) as told:
+        eventually(lambda: told, what="it builds")
+        with house.connect(OWNER) as other:
+            other.execute("set lock_timeout = '2s'")
+            other.execute(AUDIT)
+        writer.commit()
+
+    assert told == ["building the index audit_in_feed_order; writers go on meanwhile"]
+    assert house.rows(
+        "select c.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid "
+        "where i.indrelid = 'stepwell.audit'::regclass order by 1"
+    ) == [("audit_in_feed_order", True), ("audit_pkey", True)]
+
+
+def test_making_partitions_waits_for_no_lock_as_long_as_postgresql_waits_before_it_looks_for_a_deadlock(
+    house: House,
+) -> None:
+    """Fails where a function that migrate calls is more patient than migrate: in a circle of waits, a worker would be ended."""
+    house.owner.execute(
+        "select set_config('lock_timeout', split_part(c, '=', 2), false) from pg_proc, unnest(proconfig) c "
+        "where oid = 'stepwell.ensure_partitions'::regproc and c like 'lock_timeout=%'"
+    )
+    milliseconds = dict(
+        house.rows("select name, setting::integer from pg_settings where name in ('lock_timeout', 'deadlock_timeout')")
+    )
+
+    assert 0 < milliseconds["lock_timeout"] < milliseconds["deadlock_timeout"]

@@ -146,6 +146,7 @@ def migrate_beside_an_open_transaction(house: House) -> None:
         )
         assert schema_status(house.owner).pending
         caller.commit()
+    assert "building the index audit_in_feed_order; writers go on" in told()  # not in the transaction: it may be large
 
 
 def asked_of_new_functions(house: House) -> list[str]:

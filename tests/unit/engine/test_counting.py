@@ -159,6 +159,26 @@ async def test_many_scrapes_ask_once_until_the_answer_is_old() -> None:
     assert database.asked == 2
 
 
+async def test_what_took_the_database_long_is_asked_again_later_and_never_too_late() -> None:
+    """Fails where a measurement that takes half a second is made every ten seconds, or where one answer is kept for good."""
+    database = Database()
+    asking = Measure(database.ask, lambda: database.now)
+    for asked, (took_s, kept_s) in enumerate([(0.1, 10), (0.5, 25), (2.5, 60)], 1):
+        database.free.clear()
+        scrape = asyncio.create_task(asking.now())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        database.now += took_s
+        database.free.set()
+        await scrape
+        database.now += kept_s - 0.5
+        await asking.now()
+        assert database.asked == asked
+        database.now += 1
+    await asking.now()
+    assert database.asked == 4
+
+
 async def test_a_database_that_does_not_answer_is_away_and_is_not_asked_by_every_scrape(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
