@@ -207,10 +207,8 @@ def _refused(status: int, headers: Mapping[str, str], content: bytes) -> Failed:
 
 def _problem(status: int, told: _Told, after_s: float) -> StepwellError:
     foreign = not told.code and status not in _AGAIN  # those may be a proxy's that cannot reach the API
-    message = (
-        told.detail
-        or f"{'what answers at this URL is no Stepwell API: it' if foreign else 'the API'} answered {status}"
-    )
+    who = "what answers at this URL is no Stepwell API: it" if foreign else "the API"
+    message = told.detail or f"{who} answered {status}"
     if status == RateLimited.status:
         return RateLimited(message, retry_after_s=round(after_s))
     problem = _kind(status, told.code)(

@@ -69,12 +69,15 @@ def test_a_tenant_is_made_with_its_environments_once(house: House, owner: dict[s
     assert "no tenant" in run(tmp_path, "environment", "create", "test", "--tenant", "nobody", **owner).stderr
 
 
-def test_a_name_the_database_refuses_is_told_in_a_line(house: House, owner: dict[str, str], tmp_path: Path) -> None:
+def test_a_name_that_cannot_be_is_told_in_a_line_with_the_rule(
+    house: House, owner: dict[str, str], tmp_path: Path
+) -> None:
     done = run(tmp_path, "tenant", "create", "No Slug!", **owner)
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "tenant_name_is_a_slug" in done.stderr
+    assert "lower-case letters" in done.stderr
+    assert "constraint" not in done.stderr
 
 
 def test_a_login_is_printed_once_and_works(house: House, owner: dict[str, str], tmp_path: Path) -> None:

@@ -218,6 +218,9 @@ def test_what_a_person_looks_at_fits_the_terminal(running: Path, columns: int) -
         assert code == 0, shown
         assert [line for line in visible(shown) if len(line.rstrip()) > columns] == [], look
         assert not shown.lstrip().startswith(("{", "["))
+    listed = visible(on_terminal(running, "process", "list", columns=columns)[1])
+    assert listed[0].split()[:2] == ["id", "definition"]
+    assert any(line.split()[:2] == [failed, "failing"] for line in listed)
 
 
 def test_the_line_of_time_goes_into_a_pipe_where_it_is_asked_for(running: Path) -> None:

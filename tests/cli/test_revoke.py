@@ -12,7 +12,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from stepwell import provision
-from tests.cli.program import answer, run
+from tests.cli.program import answer, on_terminal, run
 from tests.house import OWNER, House, eventually
 
 SCOPE = ("--tenant", "acme", "--environment", "dev")
@@ -201,6 +201,26 @@ def test_a_name_that_is_not_there_is_told(owner: dict[str, str], tmp_path: Path)
         "no environment 'stage'" in run(tmp_path, "environment", "revoke", "stage", "--tenant", "acme", **owner).stderr
     )
     assert "no tenant 'nobody'" in run(tmp_path, "environment", "list", "--tenant", "nobody", **owner).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("key revoke key_0000000000001", "there is no key key_0000000000001"),
+        ("key revoke mine", "mine is not the id of a key"),
+        ("login revoke nobody_here", "there is no login 'nobody_here'"),
+        ("tenant revoke nobody", "no tenant 'nobody'"),
+        ("environment revoke nothing --tenant acme", "no environment 'nothing'"),
+    ],
+)
+def test_whether_it_is_there_is_looked_at_before_anybody_is_asked(
+    owner: dict[str, str], tmp_path: Path, command: str, told: str
+) -> None:
+    code, shown = on_terminal(tmp_path, *command.split(), columns=200, given="n\n", **owner)
+
+    assert code == 1
+    assert told in shown
+    assert "[y/N]" not in shown
 
 
 def test_a_kept_admin_key_that_was_revoked_is_replaced(house: House, no_program_logins: None) -> None:

@@ -114,6 +114,7 @@ def test_long_paths_and_types_leave_room_for_what_happened(width: int) -> None:
 
     assert max(len(line.rstrip()) for line in lines) <= width
     assert "attempt failed" in file.getvalue()
+    assert '{"amount":40}' in file.getvalue()
     assert len(lines) < 12
 
 

@@ -172,9 +172,11 @@ def test_a_killed_worker_is_replaced_and_told_of(folder: Path) -> None:
         os.kill(next(iter(before)), signal.SIGKILL)
         eventually(lambda: worker_pids(folder) - before, what="another worker is registered")
         done = start_one(folder)
+        url = kept(folder).url
 
     assert done["status"] == "COMPLETED"
     assert "worker-1 was killed by SIGKILL; starting it again" in output(folder)
+    assert f"{url}/docs\n" in output(folder)
 
 
 def test_a_killed_database_comes_back(folder: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from engine.errors import BadInput, NotFound, RateLimited, SettingError, StepwellError, Unauthenticated, Unavailable
 from stepwell.client import AsyncClient, Client, sending
-from stepwell.client.call import Failed
+from stepwell.client.call import FOREIGN_ADVICE, Failed
 from tests.certificates import Authority
 
 URL = "http://api.example"
@@ -121,6 +121,46 @@ def test_a_refusal_is_final(way: str, status: int) -> None:
         start(script, way)
 
     assert len(script.seen) == 1
+
+
+@both
+@pytest.mark.parametrize("status", [400, 404, 405, 500, 501])
+def test_what_is_no_stepwell_api_is_told_as_that(way: str, status: int) -> None:
+    script = Script(httpx.Response(status, html="<h1>Error response</h1>"))
+
+    with pytest.raises(StepwellError, match=f"is no Stepwell API: it answered {status}") as told:
+        start(script, way)
+
+    assert told.value.advice == FOREIGN_ADVICE
+
+
+@both
+def test_a_proxy_that_cannot_reach_the_api_is_not_taken_for_something_else(way: str) -> None:
+    script = Script(httpx.Response(502, html="<h1>Bad Gateway</h1>"))
+
+    with pytest.raises(Unavailable, match="the API answered 502"):
+        start(script, way)
+
+
+def test_https_to_a_port_without_tls_is_told_as_that_and_not_tried_again() -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        url = f"https://127.0.0.1:{server.server_port}"
+        with Client(url, "swk_key", trust_env=False) as client, pytest.raises(Unavailable) as told:
+            client.get_process("prc_1")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    assert told.value.message == f"what answers at {url} does not speak TLS"
+    assert "http://" in told.value.advice
 
 
 def test_a_call_waits_as_long_as_it_is_told_to_but_not_for_ever() -> None:
