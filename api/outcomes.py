@@ -34,7 +34,7 @@ _OF_ACTIVITY = {  # what an event about an activity says of it
 }
 _ADVICE = {  # what to do about a refusal; else read the state and decide again
     "process_ended": "Nothing is to be done: read how it ended.",
-    "not_failed": "Wait for its end, or leave it be.",
+    "not_failed": "Only what has FAILED can be retried; what is COMPLETED or CANCELLED stays so.",
     "not_waiting": "Read the process: only an activity that is WAITING can be resumed.",
     "task_not_open": "Read the process: its history says how the task ended.",
     "task_claimed": "Leave it to that person, or reassign it first.",

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
 from engine.config import Settings
+from engine.errors import SettingError
 from engine.observe import JsonLog, Observer, Readers
 
 _PLACE = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%]+)\]|(?P<host>[^\[\]:]+)):(?P<port>\d{1,5})")
@@ -37,6 +39,20 @@ def log(settings: Settings, program: str) -> JsonLog:
     return JsonLog(settings.log_level, activities=settings.log_activities, program=program, pid=os.getpid())
 
 
+def _refuse_unreadable(settings: Settings) -> None:
+    """Raise SettingError where the receiver's authorities cannot be read: else each send would fail, later."""
+    if settings.otlp_ca_file is None:
+        return
+    try:
+        ssl.create_default_context(cafile=settings.otlp_ca_file)
+    except OSError as error:
+        reason = error.strerror or error
+        raise SettingError(
+            f"STEPWELL_OTLP_CA_FILE: {settings.otlp_ca_file} cannot be used: {reason}",
+            advice="Give the path of a file with one or more certificates of authorities in PEM.",
+        ) from None
+
+
 @contextlib.contextmanager
 def of_worker(settings: Settings, place: tuple[str, int] | None) -> Iterator[Observer]:
     """Lend the observer of a worker; with a `place` serve metrics and health there. Raises OperatorError."""
@@ -51,6 +67,7 @@ def of_worker(settings: Settings, place: tuple[str, int] | None) -> Iterator[Obs
         if settings.otlp_url is not None:
             from engine.spans import Spans
 
+            _refuse_unreadable(settings)
             spans = Spans(settings, Readers(*readers))
             stack.callback(spans.close)
             readers = [*readers, spans]

@@ -41,7 +41,7 @@ begin
     if target.status <> 'FAILED' then
       -- Without this its key would be gone by the time the order is read: it is given up when the process fails.
       raise exception 'only a failed process is retried; this one is %', target.status
-        using errcode = 'SW409', hint = 'Wait for its end, or leave it be.';
+        using errcode = 'SW409', hint = 'Only what has FAILED can be retried; what is COMPLETED or CANCELLED stays so.';
     end if;
     perform take_business_key(target.tenant_id, target.environment_id, target.definition_id, target.business_key, target.id);
   end if;

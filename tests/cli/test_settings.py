@@ -86,3 +86,23 @@ def test_a_url_without_scheme_or_host_is_refused_by_name(name: str, value: str) 
 @pytest.mark.parametrize("value", ["http://127.0.0.1:4318", "https://collector.example/base", "http://[::1]:4318/"])
 def test_urls_of_services_are_taken(value: str) -> None:
     assert read_settings({"STEPWELL_OTLP_URL": value}).otlp_url == value
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_authorities_of_the_traces_receiver_that_cannot_be_read_are_refused_at_the_start(
+    tmp_path: Path, content: str | None
+) -> None:
+    named = tmp_path / "ca.pem"
+    if content is not None:
+        named.write_text(content)
+    settings = {
+        "STEPWELL_DATABASE_URL": "host=127.0.0.1 port=1 dbname=x",
+        "STEPWELL_OTLP_URL": "https://collector.example",
+        "STEPWELL_OTLP_CA_FILE": str(named),
+    }
+
+    done = run(tmp_path, "worker", **settings)
+
+    assert done.returncode == 1
+    assert f"STEPWELL_OTLP_CA_FILE: {named} cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr

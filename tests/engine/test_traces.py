@@ -53,7 +53,7 @@ def test_a_process_is_one_trace_with_its_callers_and_partners(house: House) -> N
         house.worker(*OBSERVE, STEPWELL_OTLP_URL=receiver.url, STEPWELL_SECRET_TOKEN="open-sesame") as worker,
     ):
         data = {"url": service.url, "secret": "payload-of-a-customer"}
-        process = house.start("calls", data, traceparent=CALLER)
+        process = house.start("calls", data, labels=None, traceparent=CALLER)
         eventually(bound(root, receiver), what="the span of the process has come")
         assert Scraper(worker).metrics()['stepwell_spans_total{outcome="sent"}'] == 4
 
@@ -139,7 +139,7 @@ def test_who_decides_what_is_traced(house: House, ratio: str, given: str | None,
     with collector() as receiver, partner() as service:
         settings = {"STEPWELL_OTLP_URL": receiver.url, "STEPWELL_TRACE_RATIO": ratio, "STEPWELL_SECRET_TOKEN": "x"}
         with house.worker(**settings):
-            process = house.start("calls", {"url": service.url, "secret": 1}, traceparent=given)
+            process = house.start("calls", {"url": service.url, "secret": 1}, labels=None, traceparent=given)
             eventually(bound(ended, house, process), what="completed")
 
     assert bool(receiver.spans) == recorded  # the worker has ended, and sent what it had
@@ -153,7 +153,7 @@ def test_who_decides_what_is_traced(house: House, ratio: str, given: str | None,
 def test_without_a_receiver_the_callers_context_is_handed_on_as_it_is(house: House, given: str | None) -> None:
     house.publish(CALLS)
     with partner() as service, house.worker(STEPWELL_SECRET_TOKEN="x"):
-        process = house.start("calls", {"url": service.url, "secret": 1}, traceparent=given)
+        process = house.start("calls", {"url": service.url, "secret": 1}, labels=None, traceparent=given)
         eventually(bound(ended, house, process), what="completed")
 
     assert service.calls[0].get("traceparent") == given
@@ -168,7 +168,7 @@ def test_a_step_that_has_a_traceparent_of_its_own_keeps_it(house: House) -> None
         partner() as service,
         house.worker(STEPWELL_OTLP_URL=receiver.url, STEPWELL_SECRET_TOKEN="x"),
     ):
-        house.start("calls", {"url": service.url}, traceparent=CALLER)
+        house.start("calls", {"url": service.url}, labels=None, traceparent=CALLER)
         eventually(bound(root, receiver), what="completed")
 
     assert service.calls[0]["traceparent"] == own
