@@ -11,10 +11,11 @@ bodies only so many are kept (api/limits.py). Both are given back by `let_go`, b
 from __future__ import annotations
 
 import asyncio
+import difflib
 import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Request
@@ -265,7 +266,17 @@ def to_struct(value: Any, wanted: Any) -> Any:
         return msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
         message, pointer = _place(str(error))
-        raise BadInput(message, pointer=pointer) from None
+        raise BadInput(message, pointer=pointer, advice=_nearest(str(error), pointer, wanted)) from None
+
+
+def _nearest(message: str, pointer: str, wanted: Any) -> str | None:
+    """Return what was probably meant by a field that the body does not know, None for any other fault."""
+    unknown = _UNKNOWN.search(message)
+    if unknown is None or pointer.count("/") > 1:  # within a value: its fields are not the body's
+        return None
+    known = [name for part in (wanted, *get_args(wanted)) for name in getattr(part, "__struct_fields__", ())]
+    near = difflib.get_close_matches(unknown.group(1), known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
 
 
 def _place(message: str) -> tuple[str, str]:

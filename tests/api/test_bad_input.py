@@ -199,3 +199,26 @@ async def test_unknown_paths_and_methods_are_problems_too(api: Api) -> None:
     response = await client.delete(PROCESSES)
     problem(response, 405, "method_not_allowed")
     assert "POST" in response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("body", "advice"),
+    [
+        ({"definitio": "x"}, "Did you mean 'definition'?"),
+        ({"definition": "x", "zzz": 1}, "Known are: definition, input, version,"),
+    ],
+)
+async def test_an_unknown_field_is_told_with_the_nearest_known_one(
+    api: Api, body: dict[str, object], advice: str
+) -> None:
+    client = await api.client()
+    told = problem(await client.post(PROCESSES, json=body), 422, "invalid_input")
+    assert told["advice"].startswith(advice)
+
+
+async def test_a_field_that_an_optional_body_does_not_know_is_told_alike(api: Api) -> None:
+    client = await api.client()
+    told = problem(
+        await client.post(f"{PROCESSES}/prc_0000000000000/cancel", json={"reson": "x"}), 422, "invalid_input"
+    )
+    assert told["advice"] == "Did you mean 'reason'?"
