@@ -175,7 +175,8 @@ def tell(failures: list[str], where: str, error: Exception) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_no_request_finds_an_answer_that_is_not_documented(house: House) -> None:
+@pytest.mark.parametrize("half", [0, 1], ids=["one half of the operations", "the other half"])
+def test_no_request_finds_an_answer_that_is_not_documented(house: House, half: int) -> None:
     with house.worker() as worker, served(house) as url:
         headers = {"Authorization": f"Bearer {new_key(house, 'acme_prod', ['admin'])}"}
         with httpx.Client(base_url=url, headers=headers, timeout=30) as client, requests.Session() as session:
@@ -184,8 +185,8 @@ def test_no_request_finds_an_answer_that_is_not_documented(house: House) -> None
             schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
             operations = {one.definition.raw["operationId"]: one for one in map(unwrapped, schema.get_all_operations())}
             assert set(operations) == set(CALLS)
-            failures = every_success(town, operations, worker)
-            for operation in operations.values():
+            failures = every_success(town, operations, worker) if half == 0 else []
+            for operation in list(operations.values())[half::2]:
                 pools = ids_of(town) if "{" in operation.path else {}
                 fuzz(operation, url, session, pools, failures)
     assert failures == []
