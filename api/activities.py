@@ -9,7 +9,7 @@ from api.auth import signed
 from api.bodies import Asked, check_value
 from api.catalogue import process_id as number_of
 from api.database import Db
-from api.documented import described
+from api.documented import commanded
 from api.outcomes import command
 from api.problems import not_found
 from api.wire import CommandView, ResumeActivity
@@ -21,15 +21,7 @@ MAX_NAME = 800  # characters of a path or an execution id, as in SQL
 
 @post(
     "/processes/{process_id:str}/activities/{activity:str}/resume",
-    **described(
-        "resume_activity",
-        "Resume a waiting activity",
-        200,
-        "workflows:execute",
-        errors=(404,),
-        acts=True,
-        also={202: CommandView},
-    ),
+    **commanded("resume_activity", "Resume a waiting activity", "workflows:execute"),
 )
 async def resume(
     request: Asked,

@@ -26,7 +26,7 @@ from api.bodies import JSON_TYPES, YAML_TYPES
 from api.idempotency import HEADER
 from api.problems import MEDIA_TYPE, Problem
 from api.tracing import FORM, TRACEPARENT
-from api.wire import Taken
+from api.wire import CommandView, Taken
 
 SECURITY: list[dict[str, list[str]]] = [{"key": []}]
 _ALWAYS = (400, 401, 403, 429, 500, 503)
@@ -153,6 +153,11 @@ def described(
         "operation_class": without if body is None else with_document,
         "raises": (),
     }
+
+
+def commanded(operation_id: str, summary: str, right: str) -> dict[str, Any]:
+    """Return the same for a command: decided by the worker that holds the process, so 200, or 202 for not yet."""
+    return described(operation_id, summary, 200, right, errors=(404,), acts=True, also={202: CommandView})
 
 
 class StrictStructs(OpenAPISchemaPlugin):

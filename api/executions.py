@@ -15,7 +15,7 @@ from api.bodies import Asked
 from api.catalogue import Catalogue, Kept
 from api.catalogue import process_id as number_of
 from api.database import Db
-from api.documented import described
+from api.documented import commanded, described
 from api.execution_view import Known, Room, execution, statuses, values_of
 from api.lists import Cursor, Limit, Offset, check_offset, cursor_id, page
 from api.problems import not_found
@@ -95,15 +95,7 @@ async def _views(
 
 @post(
     "/workflows/executions/{execution_id:str}/cancel",
-    **described(
-        "cancel_execution",
-        "Cancel an execution",
-        200,
-        "workflows:execute",
-        errors=(404,),
-        acts=True,
-        also={202: CommandView},
-    ),
+    **commanded("cancel_execution", "Cancel an execution", "workflows:execute"),
 )
 async def cancel(
     request: Asked, database: Db, execution_id: FromPath[str], data: JSONBody[Order | None] = None
@@ -114,15 +106,7 @@ async def cancel(
 
 @post(
     "/workflows/executions/{execution_id:str}/retry",
-    **described(
-        "retry_execution",
-        "Retry a failed execution",
-        200,
-        "workflows:execute",
-        errors=(404,),
-        acts=True,
-        also={202: CommandView},
-    ),
+    **commanded("retry_execution", "Retry a failed execution", "workflows:execute"),
 )
 async def retry(
     request: Asked, database: Db, execution_id: FromPath[str], data: JSONBody[Order | None] = None

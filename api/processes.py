@@ -14,7 +14,7 @@ from api.bodies import Asked, check_value, check_values
 from api.catalogue import Kept, Version
 from api.catalogue import process_id as number_of
 from api.database import Db
-from api.documented import described
+from api.documented import commanded, described
 from api.idempotency import Answer, once, respond
 from api.lists import Cursor, Limit, bad_cursor, cursor_id, page
 from api.outcomes import command
@@ -236,15 +236,7 @@ def _seq(cursor: str | None) -> int:
 
 @post(
     "/processes/{process_id:str}/cancel",
-    **described(
-        "cancel_process",
-        "Cancel a process",
-        200,
-        "workflows:execute",
-        errors=(404,),
-        acts=True,
-        also={202: CommandView},
-    ),
+    **commanded("cancel_process", "Cancel a process", "workflows:execute"),
 )
 async def cancel(
     request: Asked, database: Db, process_id: FromPath[str], data: JSONBody[Order | None] = None
@@ -255,15 +247,7 @@ async def cancel(
 
 @post(
     "/processes/{process_id:str}/retry",
-    **described(
-        "retry_process",
-        "Retry a failed process",
-        200,
-        "workflows:execute",
-        errors=(404,),
-        acts=True,
-        also={202: CommandView},
-    ),
+    **commanded("retry_process", "Retry a failed process", "workflows:execute"),
 )
 async def retry(
     request: Asked, database: Db, process_id: FromPath[str], data: JSONBody[Order | None] = None

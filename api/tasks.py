@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from api.auth import signed
 from api.bodies import Asked, check_value
 from api.database import Db
-from api.documented import described
+from api.documented import commanded, described
 from api.lists import Cursor, Limit, bad_cursor, page
 from api.outcomes import Send, command
 from api.problems import not_found
@@ -114,7 +114,7 @@ async def read(request: Asked, database: Db, task: FromPath[str]) -> TaskView:
 
 @post(
     "/tasks/{task:str}/claim",
-    **described("claim_task", "Claim a task", 200, "tasks:act", errors=(404,), acts=True, also={202: CommandView}),
+    **commanded("claim_task", "Claim a task", "tasks:act"),
 )
 async def claim(request: Asked, database: Db, task: FromPath[str], data: JSONBody[ClaimTask]) -> Response[CommandView]:
     """Take a task for a person; refused if somebody else has it."""
@@ -128,9 +128,7 @@ async def claim(request: Asked, database: Db, task: FromPath[str], data: JSONBod
 
 @post(
     "/tasks/{task:str}/reassign",
-    **described(
-        "reassign_task", "Reassign a task", 200, "tasks:act", errors=(404,), acts=True, also={202: CommandView}
-    ),
+    **commanded("reassign_task", "Reassign a task", "tasks:act"),
 )
 async def reassign(
     request: Asked, database: Db, task: FromPath[str], data: JSONBody[ReassignTask]
@@ -146,9 +144,7 @@ async def reassign(
 
 @post(
     "/tasks/{task:str}/complete",
-    **described(
-        "complete_task", "Complete a task", 200, "tasks:act", errors=(404,), acts=True, also={202: CommandView}
-    ),
+    **commanded("complete_task", "Complete a task", "tasks:act"),
 )
 async def complete(
     request: Asked, database: Db, task: FromPath[str], data: JSONBody[CompleteTask]
@@ -165,7 +161,7 @@ async def complete(
 
 @post(
     "/tasks/{task:str}/reject",
-    **described("reject_task", "Reject a task", 200, "tasks:act", errors=(404,), acts=True, also={202: CommandView}),
+    **commanded("reject_task", "Reject a task", "tasks:act"),
 )
 async def reject(
     request: Asked, database: Db, task: FromPath[str], data: JSONBody[RejectTask]

@@ -75,10 +75,14 @@ class Settings(Struct, frozen=True, kw_only=True):
             shown[name] = shown[name] and "***"
         for name in ("database_url", "owner_database_url"):
             shown[name] = shown[name] and mask_url(shown[name])
-        if self.http_proxy is not None:
-            scheme, _, rest = self.http_proxy.rpartition("://")
-            shown["http_proxy"] = f"{scheme}://{rest.rpartition('@')[2]}"
+        for name in ("http_proxy", "url", "otlp_url"):
+            shown[name] = shown[name] and _without_user(shown[name])
         return {name: str(value) for name, value in shown.items()}
+
+
+def _without_user(url: str) -> str:
+    scheme, found, rest = url.rpartition("://")
+    return f"{scheme}{found}{rest.rpartition('@')[2]}"
 
 
 def mask_url(url: str) -> str:

@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from engine.catalogue import COUNTED, MEASURED
+from engine.families import COUNTED, MEASURED
 from engine.instruments import OTHER, Counter, Gauge, Histogram, made
 from engine.observe import (
     ActivityEnded,
@@ -44,7 +44,7 @@ _OPENMETRICS, _VERSION = "application/openmetrics-text", "1.0.0"
 _PLAIN_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _OPENMETRICS_TYPE = f"{_OPENMETRICS}; version={_VERSION}; charset=utf-8"
 
-Measured = Mapping[str, float]  # names as in catalogue.MEASURED, without the prefix
+Measured = Mapping[str, float]  # names as in families.MEASURED, without the prefix
 
 
 class Metrics(Collector):
@@ -67,7 +67,7 @@ class Metrics(Collector):
     def counter(self, name: str) -> Counter:
         """Return a counter of this program."""
         found = self._instruments[name]
-        assert isinstance(found, Counter)  # noqa: S101  the catalogue says so
+        assert isinstance(found, Counter)  # noqa: S101  families says so
         return found
 
     def gauge(self, name: str) -> Gauge:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.config import mask_url
+from engine.config import mask_url, read_settings
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_the_rest_stays_where_it_is_clear() -> None:
 
     assert set(masked.split()) == {"user=u", "password=***", "host=h", "port=5433", "dbname=d", "sslmode=require"}
     assert mask_url("host=/var/run/postgresql user=u") == "user=u host=/var/run/postgresql"
+
+
+@pytest.mark.parametrize("name", ["STEPWELL_URL", "STEPWELL_OTLP_URL", "STEPWELL_HTTP_PROXY"])
+def test_nor_the_user_in_the_address_of_a_service(name: str) -> None:
+    shown = read_settings({name: "http://someone:secret@host:4318"}).masked()[name.removeprefix("STEPWELL_").lower()]
+
+    assert shown == "http://host:4318"

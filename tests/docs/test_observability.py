@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engine.catalogue import COUNTED, MEASURED
+from engine.families import COUNTED, MEASURED
 from tests.docs.pages import blocks, text_of
 from tests.docs.reader import Reader
 

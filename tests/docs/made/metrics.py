@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.catalogue import COUNTED, MEASURED
+from engine.families import COUNTED, MEASURED
 from engine.instruments import Declared
 from tests.docs.made.markdown import code, table
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine import measure
-from engine.catalogue import COUNTED, MEASURED
+from engine.families import COUNTED, MEASURED
 from engine.instruments import MOST_SERIES, OTHER, Declared, Histogram
 from engine.measure import AWAY, FRESH_S, Measure
 from engine.metrics import MOST_DEFINITIONS, WorkerMetrics, permitted
