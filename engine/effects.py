@@ -11,6 +11,7 @@ from datetime import datetime
 from engine.cel import EvaluationError
 from engine.core.commands import Completed, Failed
 from engine.core.decide import Inputs
+from engine.core.flow import expression_failed
 from engine.core.ids import execution_id
 from engine.core.model import Activity, Category, Failure
 from engine.core.request import http_request
@@ -44,7 +45,9 @@ class Effects:
             return await self._http.run(await self._request(hold, activity, now, fetch), ready)
         except RequestInvalid as error:
             return error.failed()
-        except (EvaluationError, LookupError) as error:
+        except EvaluationError as error:
+            return Failed(expression_failed(error, activity.path, "config"), retryable=False)
+        except LookupError as error:
             return Failed(_unresolved(activity, error), retryable=False)
 
     async def _request(self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch) -> HttpRequest:

@@ -36,12 +36,18 @@ from msgspec import Struct
 
 
 class Finding(Struct, frozen=True, omit_defaults=True):
-    """One fault in a document: where it is (JSON pointer), what is wrong, what to do."""
+    """One fault in a document: where it is (JSON pointer), what is wrong, what to do.
+
+    In an expression also the line and the column in its text, from 1, and that line with a mark under the place.
+    """
 
     pointer: str
     message: str
     advice: str = ""
     code: str = "invalid"
+    line: int | None = None
+    column: int | None = None
+    excerpt: str = ""
 
 
 class StepwellError(Exception):

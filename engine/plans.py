@@ -86,7 +86,7 @@ class Plans:
 
 def _weigh(document: str) -> int:
     """Return what a document counts: its characters, and more for its patterns."""
-    patterns = document.count('"matches"') + document.count('"pattern"')
+    patterns = document.count("matches") + document.count('"pattern"')
     each = PATTERN_KEYS if '"patternProperties"' in document else 1
     return len(document.encode()) * each + PATTERN_WEIGHT * patterns
 

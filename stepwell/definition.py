@@ -66,6 +66,8 @@ def _tell_validation(console: Console, path: str, found: ValidationView) -> None
     for finding in found.findings:
         say(console, finding.pointer or "/", 2)
         say(console, finding.message, 6)
+        for line in finding.excerpt.splitlines():
+            say(console, line, 10)
         if finding.advice:
             say(console, f"→ {finding.advice}", 6)
 

@@ -105,6 +105,8 @@ def tell(problem: StepwellError, *, as_json: bool = False) -> None:
     for finding in problem.findings:
         say(console, finding.pointer or "/", 2)
         say(console, finding.message, 6)
+        for line in finding.excerpt.splitlines():
+            say(console, line, 10)
         if finding.advice:
             say(console, f"→ {finding.advice}", 6)
     say(console, f"→ {_in_our_words(problem.advice)}", 2)

@@ -1,26 +1,28 @@
-"""Expressions in definitions: references, templates and conditions. Pure, and bounded in time and memory.
+"""Expressions in definitions: a subset of CEL, in templates and conditions. Pure, and bounded in time and memory.
 
-For now the language has path references only (`input.a`, `steps.x.output.y[0]`, `steps["a-b"].status`); the
-rest of CEL comes behind these same functions. Must not: know what a process is (the scope is handed in), do
-input or output, or let an expression take more than its limits.
+    text → lexer → parser → tree (syntax) → checker → codegen → program
+    {all|any|not …} → structured ↗     ↘ printer → CEL
+    config with ${} → templates ↗
+
+Must not: know what a process is (the scope is handed in), do input or output, or let an expression take more than its
+fuel. docs/expressions.md describes the language.
 """
 
-from engine.cel.compiler import Compiler, compile_condition, compile_expression, compile_template
-from engine.cel.conditions import Condition
+from engine.cel.compiler import Compiler, Patterns, compile_condition, compile_expression, compile_template
 from engine.cel.errors import EvaluationError, InvalidExpression
-from engine.cel.paths import Expression, Lazy, Reference, Scope
-from engine.cel.templates import Template
+from engine.cel.paths import Reference
+from engine.cel.program import Program
+from engine.cel.scope import ROOTS, Scope
 
 __all__ = [
+    "ROOTS",
     "Compiler",
-    "Condition",
     "EvaluationError",
-    "Expression",
     "InvalidExpression",
-    "Lazy",
+    "Patterns",
+    "Program",
     "Reference",
     "Scope",
-    "Template",
     "compile_condition",
     "compile_expression",
     "compile_template",

@@ -1,15 +1,22 @@
 """What a decision may spend on expressions: a bound on work, whatever a stranger's definition and data ask for.
 
-One unit stands for one value compared or about 64 bytes searched, some 0.1 µs. It bounds a whole decision, since a
-hundred steps that each stay within a limit of their own still stop a worker.
+One unit stands for some 0.1 µs: one operation, about 64 characters walked, 16 characters of a text made, one item of
+a list made. It bounds a whole decision, since a hundred steps that each stay within a limit of their own still stop
+a worker. Units are taken before the work is done, never after.
 """
 
 from __future__ import annotations
 
-from engine.cel.errors import EvaluationError
+from engine.cel.errors import EvaluationError, OutOfFuel
 
 FUEL = 2_000_000
-BYTES_PER_UNIT = 64
+BYTES_PER_UNIT = 64  # of a text that is walked once
+MADE_PER_UNIT = 16  # characters of a text that is made
+MAX_TEXT = 2 << 20  # characters of one text; values over 1 MiB are refused by the caller anyway
+
+_QUICK = 6  # a shorter text is looked for at one pass, a longer one may be compared at every place
+_LONG = 100  # Python looks for a text that long, or in one of _WIDE characters, in linear time
+_WIDE = 30_000
 
 
 class Fuel:
@@ -21,11 +28,25 @@ class Fuel:
         self.left = units
 
     def spend(self, units: int) -> None:
-        """Take units. Raises EvaluationError when they are used up."""
+        """Take units. Raises OutOfFuel when they are used up."""
         self.left -= units
         if self.left < 0:
-            raise EvaluationError(f"the process asks for too much work at once (more than {FUEL} comparisons)")
+            raise OutOfFuel(f"the process asks for too much work at once (more than {FUEL} comparisons)")
 
-    def search(self, *texts: str) -> None:
-        """Take what it costs to walk through texts once. Raises EvaluationError when it is used up."""
+    def walk(self, *texts: str | bytes) -> None:
+        """Take what it costs to walk through texts once. Raises OutOfFuel when it is used up."""
         self.spend(1 + sum(map(len, texts)) // BYTES_PER_UNIT)
+
+    search = walk
+
+    def find(self, text: str, part: str) -> None:
+        """Take what it costs at worst to look for `part` in `text`. Raises OutOfFuel when it is used up."""
+        size, wanted = len(text), len(part)
+        steps = min(wanted, _LONG) if wanted >= _QUICK and size < _WIDE else _QUICK
+        self.spend(1 + (size * steps + wanted) // BYTES_PER_UNIT)
+
+    def make(self, length: int) -> None:
+        """Take what a text of `length` characters costs. Raises OutOfFuel; EvaluationError for one too long."""
+        if length > MAX_TEXT:
+            raise EvaluationError(f"the text grows longer than {MAX_TEXT} characters")
+        self.spend(1 + length // MADE_PER_UNIT)

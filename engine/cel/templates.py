@@ -1,143 +1,24 @@
-"""Config values with `${...}` in their strings.
+"""Config values with `${...}` in their texts, as trees.
 
-A string that is one `${...}` keeps the type of its value; in any other string references are written as text:
-strings as they are, numbers, true, false and null as in JSON, lists and objects as compact JSON. `$${` stands
-for `${`. Keys of objects are literal. An evaluation is bounded: MAX_TEXT characters written, MAX_NODES values
-visited.
+A text that is one `${...}` keeps the type of its value; in any other text values are written as `string()` writes them.
+`$${` stands for `${`. Keys of objects are literal.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-import msgspec
-
-from engine.cel.errors import EvaluationError, InvalidExpression
-from engine.cel.paths import Expression, Reference, Scope, parse_path
+from engine.cel.errors import InvalidExpression
+from engine.cel.parser import parse_embedded
+from engine.cel.syntax import Const, Embedded, Entry, Item, Joined, ListOf, MapOf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-MAX_TEXT = 2 << 20  # characters one evaluation may write; results over 1 MiB are refused by the caller anyway
-MAX_NODES = 100_000
-
-_encode = msgspec.json.Encoder().encode
+    from engine.cel.syntax import Node
 
 
-class Budget:
-    """What is left to one evaluation."""
-
-    __slots__ = ("nodes", "text")
-
-    def __init__(self) -> None:
-        self.nodes = MAX_NODES
-        self.text = MAX_TEXT
-
-    def node(self) -> None:
-        """Count one value. Raises EvaluationError when there were too many."""
-        self.nodes -= 1
-        if self.nodes < 0:
-            raise EvaluationError(f"the value has more than {MAX_NODES} parts")
-
-    def write(self, text: str) -> str:
-        """Count the characters of `text` and return it. Raises EvaluationError when there were too many."""
-        self.text -= len(text)
-        if self.text < 0:
-            raise EvaluationError(f"the text grows longer than {MAX_TEXT} characters")
-        return text
-
-
-if TYPE_CHECKING:
-    Part = Callable[[Scope, Budget], Any]
-
-
-class Template:
-    """A compiled config value. `constant` tells that it reads nothing."""
-
-    __slots__ = ("_part", "constant", "references")
-
-    def __init__(self, part: Part, references: tuple[Reference, ...]) -> None:
-        self._part = part
-        self.references = references
-        self.constant = not references
-
-    def evaluate(self, scope: Scope) -> Any:
-        """Return the value with its references filled in. Raises EvaluationError."""
-        return self._part(scope, Budget())
-
-
-def literal(value: Any) -> Part:
-    """Return a part that is always `value`."""
-    return lambda _scope, _budget: value
-
-
-def single(expression: Expression) -> Part:
-    """Return a part that is the value of one reference, whatever its type."""
-    evaluate = expression.evaluate
-    return lambda scope, _budget: evaluate(scope)
-
-
-def joined(pieces: tuple[str | Expression, ...]) -> Part:
-    """Return a part that writes its pieces one after the other."""
-    return _joined(pieces, lambda _place: as_text)
-
-
-def address(pieces: tuple[str | Expression, ...]) -> Part:
-    """Return a part that writes a URL: references are percent-encoded, but one that begins it is taken as it is.
-
-    Otherwise a value with a slash, a question mark or an @ would lead the call elsewhere.
-    """
-    return _joined(pieces, lambda place: (lambda value: quote(as_text(value), safe="")) if place else as_text)
-
-
-def _joined(pieces: tuple[str | Expression, ...], writer: Callable[[int], Callable[[Any], str]]) -> Part:
-    placed = [(piece, writer(place)) for place, piece in enumerate(pieces)]
-
-    def write(scope: Scope, budget: Budget) -> str:
-        out = []
-        for piece, text_of in placed:
-            text = piece if isinstance(piece, str) else text_of(piece.evaluate(scope))
-            out.append(budget.write(text))
-        return "".join(out)
-
-    return write
-
-
-def array(parts: list[Part]) -> Part:
-    """Return a part that is a list of parts."""
-
-    def build(scope: Scope, budget: Budget) -> list[Any]:
-        out = []
-        for part in parts:
-            budget.node()
-            out.append(part(scope, budget))
-        return out
-
-    return build
-
-
-def mapping(parts: dict[str, Part]) -> Part:
-    """Return a part that is an object of parts."""
-
-    def build(scope: Scope, budget: Budget) -> dict[str, Any]:
-        out = {}
-        for key, part in parts.items():
-            budget.node()
-            out[key] = part(scope, budget)
-        return out
-
-    return build
-
-
-def as_text(value: Any) -> str:
-    """Return `value` as it is written inside a longer string."""
-    return value if type(value) is str else _encode(value).decode()
-
-
-def split(text: str, roots: frozenset[str], pointer: str) -> list[str | Expression]:
-    """Return the literal and referring pieces of a string. Raises InvalidExpression."""
-    pieces: list[str | Expression] = []
+def split(text: str, pointer: str) -> list[str | Embedded]:
+    """Return the literal pieces and the expressions of a text. Raises InvalidExpression."""
+    pieces: list[str | Embedded] = []
     plain = ""
     place = 0
     while (begin := text.find("${", place)) >= 0:
@@ -149,28 +30,47 @@ def split(text: str, roots: frozenset[str], pointer: str) -> list[str | Expressi
         if plain:
             pieces.append(plain)
         plain = ""
-        end = _closing(text, begin + 2, pointer)
-        pieces.append(parse_path(text[begin + 2 : end], roots, pointer, begin + 2))
-        place = end + 1
+        node, place = parse_embedded(text, begin + 2)
+        pieces.append(Embedded(begin + 2, node, pointer, text))
     plain += text[place:]
     return [*pieces, plain] if plain or not pieces else pieces
 
 
-def _closing(text: str, place: int, pointer: str) -> int:
-    """Return where the '}' is that closes a reference; one within quotes does not."""
-    begin = place
-    quote = ""
-    while place < len(text):
-        char = text[place]
-        if quote:
-            if char == "\\":
-                place += 1
-            elif char == quote:
-                quote = ""
-        elif char in "\"'":
-            quote = char
-        elif char == "}":
-            return place
-        place += 1
-    advice = "Close it with }, or write $${ for a literal ${."
-    raise InvalidExpression("${ is not closed", pointer, begin - 2, advice)
+def tree(value: Any, pointer: str, faults: list[InvalidExpression], *, encode: bool = False) -> Node:
+    """Return the tree of a config value; a faulty text becomes null, its fault is added to `faults`.
+
+    `encode`: the value is a URL. Values are at most 64 levels deep (`core.values.admit` saw to that).
+    """
+    if isinstance(value, str):
+        return _text(value, pointer, faults, encode=encode)
+    if isinstance(value, dict):
+        entries = [(key, tree(v, f"{pointer}/{escape(key)}", faults)) for key, v in value.items()]
+        if all(isinstance(node, Const) for _, node in entries):
+            return Const(0, {key: node.value for key, node in entries if isinstance(node, Const)})
+        return MapOf(0, tuple(Entry(Const(0, key), node) for key, node in entries))
+    if isinstance(value, list):
+        items = [tree(v, f"{pointer}/{i}", faults) for i, v in enumerate(value)]
+        if all(isinstance(node, Const) for node in items):
+            return Const(0, [node.value for node in items if isinstance(node, Const)])
+        return ListOf(0, tuple(Item(node) for node in items))
+    return Const(0, value)
+
+
+def _text(text: str, pointer: str, faults: list[InvalidExpression], *, encode: bool) -> Node:
+    if "${" not in text:
+        return Const(0, text)
+    try:
+        pieces = split(text, pointer)
+    except InvalidExpression as fault:
+        fault.pointer = pointer
+        faults.append(fault)
+        return Const(0, None)
+    if len(pieces) == 1:
+        only = pieces[0]
+        return only if isinstance(only, Embedded) else Const(0, only)
+    return Joined(0, tuple(pieces), encode)
+
+
+def escape(key: str) -> str:
+    """Return a key as part of a JSON pointer."""
+    return key[:100].replace("~", "~0").replace("/", "~1")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from engine.cel import Compiler
+from engine.cel import ROOTS, Compiler
+from engine.cel.compiler import MAX_PATTERNS
 from engine.cel.errors import EvaluationError, InvalidExpression
-from engine.cel.operators import timestamp
-from engine.cel.paths import ROOTS
+from engine.cel.functions.times import parse as timestamp
 from engine.core import graph as graphs
 from engine.core.document import (
     MAX_PARALLEL,
@@ -21,13 +21,13 @@ from engine.core.document import (
 from engine.core.events import RESERVED_PREFIXES
 from engine.core.http_checks import check_http
 from engine.core.programs import HTTP_ROOTS, Author, compile_config
-from engine.core.schemas import SchemaFault, Validator
+from engine.core.schemas import SchemaFault, Validator, count_patterns
 from engine.core.shapes import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.cel import Reference
+    from engine.cel import Patterns, Reference
     from engine.core.document import Step
     from engine.core.graph import Graph
     from engine.core.shapes import Findings
@@ -48,7 +48,7 @@ def check_visible(text: str | None, pointer: str, findings: Findings) -> None:
         findings.add(pointer, message, "Remove it; names are shown on one line.", code="wrong_form")
 
 
-def check_steps(placed: Placed, findings: Findings) -> None:
+def check_steps(placed: Placed, patterns: Patterns, findings: Findings) -> None:
     """Check the steps among each other and each for itself."""
     unique = _unique(placed, findings)
     pointers = {step.id: pointer for pointer, step in unique}
@@ -68,7 +68,7 @@ def check_steps(placed: Placed, findings: Findings) -> None:
             message = f"more than {MAX_PARALLEL} steps could run at the same time"
             findings.add("/steps", message, "Put some of them one after the other.", code="too_parallel")
     for pointer, step in unique:
-        _check_step(pointer, step, set(pointers), above, findings)
+        _check_step(pointer, step, set(pointers), above, patterns, findings)
 
 
 def _unique(placed: Placed, findings: Findings) -> Placed:
@@ -150,7 +150,12 @@ def _check_targets(placed: Placed, above: dict[str, frozenset[str]], findings: F
 
 
 def _check_step(
-    pointer: str, step: Step, known: set[str], above: dict[str, frozenset[str]] | None, findings: Findings
+    pointer: str,
+    step: Step,
+    known: set[str],
+    above: dict[str, frozenset[str]] | None,
+    patterns: Patterns,
+    findings: Findings,
 ) -> None:
     config = step.config
     check_visible(step.name, f"{pointer}/name", findings)
@@ -165,14 +170,14 @@ def _check_step(
     elif isinstance(config, EventConfig) and config.name.startswith(RESERVED_PREFIXES):
         advice = f"Names beginning with {', '.join(RESERVED_PREFIXES)} are the engine's own."
         findings.add(f"{pointer}/config/name", f"{config.name!r} is reserved", advice, code="reserved_name")
-    elif isinstance(config, ManualConfig) and not _check_form(config, pointer, findings):
+    elif isinstance(config, ManualConfig) and not _check_form(config, pointer, patterns, findings):
         return
-    author = Author(Compiler(HTTP_ROOTS if step.type == "http" else ROOTS), f"{pointer}/config")
+    author = Author(Compiler(HTTP_ROOTS if step.type == "http" else ROOTS, patterns), f"{pointer}/config")
     compile_config(config, author)
     references = author.references
     faults = author.compiler.faults
     if step.condition is not None:
-        own = Author(Compiler(), pointer)
+        own = Author(Compiler(ROOTS, patterns), pointer)
         own.condition(step.condition, "condition")
         references = references + own.references
         faults = faults + own.compiler.faults
@@ -184,32 +189,42 @@ def _check_step(
 def add_faults(faults: Iterable[InvalidExpression], findings: Findings) -> None:
     """Note what a compiler found."""
     for fault in faults:
-        at = f" (at character {fault.position + 1})" if fault.position else ""
-        findings.add(fault.pointer, fault.message + at, fault.advice, code="expression_invalid")
+        findings.add_expression(fault)
 
 
 def check_references(
-    references: Iterable[tuple[str, Reference]],
+    references: Iterable[Reference],
     known: set[str],
     ancestors: frozenset[str] | None,
     findings: Findings,
 ) -> None:
     """Check that the steps named exist and, where `ancestors` is given, have ended before."""
-    for pointer, reference in references:
+    for reference in references:
         name = reference.step
         if name is None:
             continue
         if name not in known:
             advice = nearest(name, tuple(known)).strip() or "Name a step of this definition."
-            findings.add(pointer, f"{reference.text}: there is no step {name!r}", advice, code="unknown_step")
+            message = f"{reference.text}: there is no step {name!r}"
+            findings.add_expression(_placed(reference, message, advice), "unknown_step")
         elif ancestors is not None and name not in ancestors:
             message = f"{reference.text}: step {name!r} need not have ended here"
             advice = f"Let this step depend on {name!r}."
-            findings.add(pointer, message, advice, code="not_an_ancestor")
+            findings.add_expression(_placed(reference, message, advice), "not_an_ancestor")
 
 
-def check_schema(schema: Any, pointer: str, findings: Findings) -> bool:
+def _placed(reference: Reference, message: str, advice: str) -> InvalidExpression:
+    return InvalidExpression(message, reference.pointer, reference.position, advice, reference.source)
+
+
+def check_schema(schema: Any, pointer: str, patterns: Patterns, findings: Findings) -> bool:
     """Check a JSON Schema of the customer's; tell whether it can be used."""
+    if not patterns.room(count_patterns(schema)):
+        message = f"the definition has more than {MAX_PATTERNS} regular expressions"
+        findings.add(
+            pointer, message, "Check texts more loosely, or in the service that uses them.", "too_many_patterns"
+        )
+        return False
     try:
         Validator(schema)
     except SchemaFault as fault:
@@ -218,8 +233,8 @@ def check_schema(schema: Any, pointer: str, findings: Findings) -> bool:
     return True
 
 
-def _check_form(config: ManualConfig, pointer: str, findings: Findings) -> bool:
-    return config.form is None or check_schema(config.form, f"{pointer}/config/form", findings)
+def _check_form(config: ManualConfig, pointer: str, patterns: Patterns, findings: Findings) -> bool:
+    return config.form is None or check_schema(config.form, f"{pointer}/config/form", patterns, findings)
 
 
 def _check_wait(pointer: str, config: WaitConfig, findings: Findings) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.cel import Compiler, Condition, Template
-from engine.cel.paths import ROOTS
+from engine.cel import ROOTS, Compiler
+from engine.cel import Program as Expression
 from engine.core import graph as graphs
 from engine.core.document import Definition, RetryPolicy, Step
 from engine.core.graph import Edge, Graph
@@ -38,7 +38,7 @@ class StepPlan(Struct, frozen=True):
     dependants: tuple[str, ...]
     deciders: tuple[str, ...]  # decisions that name this step
     targets: tuple[str, ...]  # steps this decision names
-    condition: Condition | None
+    condition: Expression | None
     retry: Retry
     timeout_seconds: float | None
     join: str
@@ -52,7 +52,7 @@ class Plan(Struct, frozen=True, weakref=True):
     order: tuple[str, ...]
     roots: tuple[str, ...]
     input_validator: Validator | None
-    output: Template
+    output: Expression
     timeout_seconds: float | None
 
     def effectful(self, step_id: str) -> bool:

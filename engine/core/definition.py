@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.cel import Compiler
+from engine.cel import ROOTS, Compiler, Patterns
 from engine.core import checks
 from engine.core.document import (
     DEFINITION_SCHEMA,
@@ -45,7 +45,7 @@ _CONFIGS: dict[str, type[Any]] = {
     "transform": TransformConfig,
     "manual": ManualConfig,
 }
-_NO_ROOTS_CHECK = frozenset({"event", "trigger", "input", "payload", "data"})
+_TRIGGER_ROOTS = frozenset({"input", "trigger", "now"})  # there is no process yet
 
 
 def parse_definition(document: object, *, published: bool = False) -> Definition:
@@ -75,16 +75,17 @@ def _parse(document: object, findings: Findings, *, check: bool) -> Definition |
         return None
     placed = [(s["pointer"], step) for s in found.get("steps", ()) if (step := _step(s)) is not None]
     if check:
+        patterns = Patterns()
         if "steps" in found:
-            checks.check_steps(placed, findings)
-        _check_rest(found, {step.id for _, step in placed}, findings)
+            checks.check_steps(placed, patterns, findings)
+        _check_rest(found, {step.id for _, step in placed}, patterns, findings)
     if findings.items:
         return None
     return Definition(
         name=found["name"],
         steps=tuple(step for _, step in placed),
         description=found.get("description"),
-        trigger=_trigger(found.get("trigger"), findings),
+        trigger=_trigger(found.get("trigger")),
         enabled=found.get("enabled", True),
         retry_policy=_retry(found.get("retry_policy")),
         timeout_seconds=found.get("timeout_seconds"),
@@ -95,12 +96,12 @@ def _parse(document: object, findings: Findings, *, check: bool) -> Definition |
     )
 
 
-def _check_rest(found: dict[str, Any], known: set[str], findings: Findings) -> None:
+def _check_rest(found: dict[str, Any], known: set[str], patterns: Patterns, findings: Findings) -> None:
     """Check what belongs to the definition as a whole."""
-    _trigger(found.get("trigger"), findings)
+    _check_trigger(found.get("trigger"), patterns, findings)
     if "input_schema" in found:
-        checks.check_schema(found["input_schema"], "/input_schema", findings)
-    author = Author(Compiler(), "")
+        checks.check_schema(found["input_schema"], "/input_schema", patterns, findings)
+    author = Author(Compiler(ROOTS, patterns), "")
     author.template(found.get("output"), "output")
     checks.add_faults(author.compiler.faults, findings)
     checks.check_references(author.references, known, None, findings)
@@ -134,7 +135,7 @@ def _config(kind: str, found: Any) -> Config:
         return TransformConfig(mapping={})
     if shape is DecisionConfig:
         branches = tuple(Branch(b["when"], b.get("then", ())) for b in found.get("branches", ()) if "when" in b)
-        return DecisionConfig(branches=branches, fallback=found.get("fallback", ()))
+        return DecisionConfig(branches, found.get("fallback", ()), found.get("on_error", "fail"))
     if shape is HttpConfig:
         found = _http(found)
     try:
@@ -155,29 +156,27 @@ def _retry(found: dict[str, Any] | None) -> RetryPolicy | None:
     return None if found is None else RetryPolicy(**found)
 
 
-def _trigger(found: dict[str, Any] | None, findings: Findings) -> Trigger | None:
-    """Return the trigger, noting what does not fit its type."""
+def _trigger(found: dict[str, Any] | None) -> Trigger | None:
     if found is None or "type" not in found:
         return None
-    kind = found["type"]
     schedule = _schedule(found.get("schedule"))
-    for name, needed_by in (("event_name", "event"), ("schedule", "scheduled")):
-        if kind == needed_by and name not in found:
-            advice = f"Add {name!r}."
-            findings.add("/trigger", f"a trigger of type {kind} needs {name!r}", advice, code="missing_field")
-    if schedule is not None:
-        check_schedule(schedule, "/trigger/schedule", findings)
-    conditions = found.get("conditions")
-    if conditions is not None:
-        _check_conditions(conditions, findings)
-    return Trigger(type=kind, event_name=found.get("event_name"), conditions=conditions, schedule=schedule)
+    return Trigger(found["type"], found.get("event_name"), found.get("conditions", ()), schedule)
 
 
-def _check_conditions(conditions: Any, findings: Findings) -> None:
-    compiler = Compiler(_NO_ROOTS_CHECK)
-    for index, source in enumerate(conditions if isinstance(conditions, list) else [conditions]):
-        where = f"/trigger/conditions/{index}" if isinstance(conditions, list) else "/trigger/conditions"
-        compiler.condition(source, where)
+def _check_trigger(found: dict[str, Any] | None, patterns: Patterns, findings: Findings) -> None:
+    """Check what does not fit a trigger's type, and its conditions."""
+    trigger = _trigger(found)
+    if trigger is None:
+        return
+    for name, kind in (("event_name", "event"), ("schedule", "scheduled")):
+        if trigger.type == kind and getattr(trigger, name) is None:
+            message = f"a trigger of type {kind} needs {name!r}"
+            findings.add("/trigger", message, f"Add {name!r}.", code="missing_field")
+    if trigger.schedule is not None:
+        check_schedule(trigger.schedule, "/trigger/schedule", findings)
+    compiler = Compiler(_TRIGGER_ROOTS, patterns)
+    for index, source in enumerate(trigger.conditions):
+        compiler.condition(source, f"/trigger/conditions/{index}")
     checks.add_faults(compiler.faults, findings)
 
 

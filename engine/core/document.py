@@ -78,10 +78,11 @@ class Branch(Struct, frozen=True):
 
 
 class DecisionConfig(Struct, frozen=True):
-    """Takes the first branch whose condition is true, else the fallback."""
+    """Takes the first branch whose condition is true, else the fallback; on an error it fails, or falls back."""
 
     branches: tuple[Branch, ...] = ()
     fallback: tuple[str, ...] = ()
+    on_error: str = "fail"
 
 
 class TransformConfig(Struct, frozen=True):
@@ -125,7 +126,7 @@ class Trigger(Struct, frozen=True):
 
     type: str
     event_name: str | None = None
-    conditions: Any = None
+    conditions: tuple[Any, ...] = ()  # all must hold
     schedule: Schedule | None = None
 
 
@@ -184,7 +185,7 @@ _TRIGGER = Record(
     {
         "type": Choice("event", "scheduled", "manual", "api", "webhook"),
         "event_name": Text(1, 200),
-        "conditions": Anything("array", "object", "string", "boolean"),
+        "conditions": ListOf(_CONDITION, 0, MAX_STEPS, "conditions"),
         "schedule": _SCHEDULE,
     },
     required=("type",),
@@ -241,6 +242,7 @@ CONFIGS: dict[str, Record] = {
                 Record({"when": _CONDITION, "then": _IDS}, required=("when",)), 0, MAX_STEPS, "branches"
             ),
             "fallback": _IDS,
+            "on_error": Choice("fail", "fallback"),
         },
         required=("branches",),
     ),

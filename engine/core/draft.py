@@ -118,7 +118,7 @@ class Draft:
     def scope(self, fresh: Mapping[str, Activity] | None = None) -> StateScope:
         """Return what expressions can read now."""
         payloads = {**self.inputs.payloads, **self.payloads} if self.payloads else self.inputs.payloads
-        return StateScope(self.state, payloads, self.inputs.process_id, fresh, fuel=self.fuel)
+        return StateScope(self.state, payloads, self.inputs.process_id, self.at, fresh=fresh, fuel=self.fuel)
 
     def store(self, value: Any, size: int) -> dict[str, Any]:
         """Return the fields that hold an output: inline, or as a reference to a payload."""

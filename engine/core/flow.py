@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from engine.core.compile import StepPlan
     from engine.core.scope import StateScope
 
+MAX_SHOWN = 1000  # characters of an expression in a failure
+
 _PENDING = ActivityStatus.PENDING
 _COMPLETED = ActivityStatus.COMPLETED
 _SKIPPED = ActivityStatus.SKIPPED
@@ -234,7 +236,15 @@ def complete_process(draft: Draft) -> None:
 
 def expression_failed(fault: EvaluationError, step_id: str | None, where: str) -> Failure:
     """Return the failure for an expression that could not be evaluated."""
-    details = {"where": where, "path": fault.path, "position": fault.position}
+    details: dict[str, Any] = {"where": where}
+    if fault.expression:
+        details.update(
+            expression=fault.expression[:MAX_SHOWN],
+            pointer=fault.pointer,
+            path=fault.path,
+            line=fault.line,
+            column=fault.column,
+        )
     advice = "Compare the expression with the values it reads; publish a corrected version for new processes."
     failure = Failure(Category.VALIDATION, "expression_failed", fault.message, step_id, details, advice)
     return clean(failure)

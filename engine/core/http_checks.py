@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from engine.cel.errors import InvalidExpression
-from engine.cel.templates import split
+from engine.cel import Compiler, InvalidExpression
 from engine.core.headers import FORM, RESERVED, fits, is_json, media_type
 from engine.core.programs import HTTP_ROOTS
 from engine.core.values import escape
@@ -20,9 +19,10 @@ if TYPE_CHECKING:
     from engine.core.document import HttpConfig
     from engine.core.shapes import Findings
 
-_REFERENCE = r"\$\{\s*secrets\.[A-Za-z_][A-Za-z0-9_]*\s*\}"
-_CREDENTIAL = re.compile(rf"([A-Za-z][A-Za-z0-9-]*\s+)?{_REFERENCE}")
-_COOKIE = re.compile(rf"([^=;$]+=)?{_REFERENCE}(;\s*[^=;$]+={_REFERENCE})*")
+# How `_shape` writes an expression: one that reads a secret, any other. Private-use characters.
+_SECRET, _OTHER = "\ue000", "\ue001"
+_CREDENTIAL = re.compile(rf"([A-Za-z][A-Za-z0-9-]*\s+)?{_SECRET}")
+_COOKIE = re.compile(rf"([^=;{_OTHER}]+=)?{_SECRET}(;\s*[^=;{_OTHER}]+={_SECRET})*")
 _GUARDED = {"authorization": _CREDENTIAL, "cookie": _COOKIE}
 _URL = re.compile(r"https?://[^/?#@\s]|\$\{", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?:[^/?#]*//)?[^/?#]*")
@@ -48,18 +48,21 @@ def check_http(pointer: str, config: HttpConfig, findings: Findings) -> None:
 
 def _secret_in_authority(url: str) -> bool:
     """Tell whether a reference to a secret stands before the path of a URL."""
+    # What leads to the path cannot come from an expression but the first, for they are percent-encoded.
+    authority = _AUTHORITY.match(_shape(url))
+    return authority is not None and _SECRET in authority[0]
+
+
+def _shape(text: str) -> str:
+    """Return a text with each expression as one character: _SECRET where it reads a secret, else _OTHER."""
     try:
-        pieces = split(url, HTTP_ROOTS, "")
+        pieces = Compiler(HTTP_ROOTS).pieces(text)
     except InvalidExpression:
-        return False  # noted by the compiler
-    # Each reference as one character: S for a secret, x for another. What leads to the path cannot come from a
-    # reference but the first, for they are percent-encoded.
-    shape = "".join(
-        re.sub("[Sx]", "y", piece) if isinstance(piece, str) else "S" if piece.root == "secrets" else "x"
+        return text  # noted by the compiler
+    return "".join(
+        re.sub(f"[{_SECRET}{_OTHER}]", "", piece) if isinstance(piece, str) else _SECRET if piece.secret else _OTHER
         for piece in pieces
     )
-    authority = _AUTHORITY.match(shape)
-    return authority is not None and "S" in authority[0]
 
 
 def _check_header(where: str, name: str, value: str, seen: set[str], findings: Findings) -> None:
@@ -70,10 +73,10 @@ def _check_header(where: str, name: str, value: str, seen: set[str], findings: F
         findings.add(where, f"the header {name} is there twice", code="duplicate")
     elif low in RESERVED:
         findings.add(where, f"the header {name} is set by the engine", "Leave it out.", code="header_reserved")
-    elif low in _GUARDED and not _GUARDED[low].fullmatch(value.strip()):
+    elif low in _GUARDED and not _GUARDED[low].fullmatch(_shape(value.strip())):
         advice = 'Write a reference, for example "Bearer ${secrets.SHOP_TOKEN}".'
         findings.add(where, f"a literal {name} header is not allowed", advice, code="literal_secret")
-    elif any(ord(char) < 32 and char != "\t" for char in value):
+    elif any(ord(char) < 32 and char != "\t" for char in _shape(value)):
         findings.add(where, "a header cannot contain line breaks", code="header_invalid")
     seen.add(low)
 
@@ -127,7 +130,7 @@ def _check_text(pointer: str, body: Any, content_type: str | None, findings: Fin
 def _is_reference(text: str) -> bool:
     """Tell whether a text is one reference and nothing else, so that it may bring a value of any type."""
     try:
-        pieces = split(text, HTTP_ROOTS, "")
+        pieces = Compiler(HTTP_ROOTS).pieces(text)
     except InvalidExpression:
         return True  # noted by the compiler
     return len(pieces) == 1 and not isinstance(pieces[0], str)

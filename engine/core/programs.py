@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from msgspec import UNSET, Struct
 
-from engine.cel import Compiler, Condition, Template
-from engine.cel.paths import ROOTS
+from engine.cel import ROOTS, Compiler
+from engine.cel import Program as Expression
 from engine.core.document import (
     DecisionConfig,
     EventConfig,
@@ -31,10 +31,10 @@ class HttpProgram(Struct, frozen=True):
     """Compiled HttpConfig."""
 
     method: str
-    url: Template
-    query: Template
-    headers: Template
-    body: Template | None
+    url: Expression
+    query: Expression
+    headers: Expression
+    body: Expression | None
     body_type: str | None
     expect_status: tuple[int, ...] | None
     timeout_seconds: float
@@ -42,22 +42,23 @@ class HttpProgram(Struct, frozen=True):
     max_redirects: int
     secret_headers: tuple[str, ...]  # names of those that read a secret
     secret_body: bool
+    derived: tuple[Expression, ...]  # what makes something of a secret
 
 
 class EventProgram(Struct, frozen=True):
     """Compiled EventConfig."""
 
     name: str
-    payload: Template
+    payload: Expression
 
 
 class WaitProgram(Struct, frozen=True):
     """Compiled WaitConfig."""
 
-    signal: Template | None
-    correlation: Template
-    seconds: Template | None
-    until: Template | None
+    signal: Expression | None
+    correlation: Expression
+    seconds: Expression | None
+    until: Expression | None
     timeout_seconds: float | None
     on_timeout: str
 
@@ -65,7 +66,7 @@ class WaitProgram(Struct, frozen=True):
 class Way(Struct, frozen=True):
     """Compiled branch of a decision."""
 
-    when: Condition
+    when: Expression
     then: tuple[str, ...]
 
 
@@ -74,20 +75,21 @@ class DecisionProgram(Struct, frozen=True):
 
     ways: tuple[Way, ...]
     fallback: tuple[str, ...]
+    on_error: str
 
 
 class TransformProgram(Struct, frozen=True):
     """Compiled TransformConfig."""
 
-    mapping: Template
+    mapping: Expression
 
 
 class ManualProgram(Struct, frozen=True):
     """Compiled ManualConfig."""
 
-    title: Template
-    assignee: Template
-    group: Template
+    title: Expression
+    assignee: Expression
+    group: Expression
     form: Any
     validator: Validator | None
     due_seconds: float | None
@@ -103,31 +105,31 @@ class Author:
     def __init__(self, compiler: Compiler, pointer: str) -> None:
         self.compiler = compiler
         self.pointer = pointer
-        self.references: list[tuple[str, Reference]] = []  # (pointer, reference)
+        self.references: list[Reference] = []
 
-    def template(self, value: Any, name: str) -> Template:
+    def template(self, value: Any, name: str) -> Expression:
         """Compile one field."""
         pointer = f"{self.pointer}/{name}"
         template = self.compiler.template(value, pointer)
-        self.references += ((pointer, r) for r in template.references)
+        self.references += template.references
         return template
 
-    def address(self, value: str, name: str) -> Template:
+    def address(self, value: str, name: str) -> Expression:
         """Compile a field that is a URL."""
         pointer = f"{self.pointer}/{name}"
         template = self.compiler.address(value, pointer)
-        self.references += ((pointer, r) for r in template.references)
+        self.references += template.references
         return template
 
-    def optional(self, value: Any, name: str) -> Template | None:
+    def optional(self, value: Any, name: str) -> Expression | None:
         """Compile one field, None where it is absent."""
         return None if value is None else self.template(value, name)
 
-    def condition(self, source: Any, name: str) -> Condition:
+    def condition(self, source: Any, name: str) -> Expression:
         """Compile one condition."""
         pointer = f"{self.pointer}/{name}"
         condition = self.compiler.condition(source, pointer)
-        self.references += ((pointer, r) for r in condition.references)
+        self.references += condition.references
         return condition
 
 
@@ -145,7 +147,7 @@ def compile_config(config: Config, author: Author) -> Program:
                 Way(when=author.condition(b.when, f"branches/{i}/when"), then=b.then)
                 for i, b in enumerate(config.branches)
             )
-            return DecisionProgram(ways=tuple(ways), fallback=config.fallback)
+            return DecisionProgram(ways=tuple(ways), fallback=config.fallback, on_error=config.on_error)
         case TransformConfig():
             return TransformProgram(mapping=author.template(config.mapping, "mapping"))
         case ManualConfig():
@@ -168,14 +170,15 @@ def _http(config: HttpConfig, author: Author) -> HttpProgram:
         max_response_bytes=config.max_response_bytes,
         max_redirects=config.max_redirects,
         secret_headers=tuple(
-            name for name, value in config.headers.items() if _reads_secret(Compiler(HTTP_ROOTS).template(value, ""))
+            name for name, value in config.headers.items() if Compiler(HTTP_ROOTS).template(value, "").secret
         ),
-        secret_body=body is not None and _reads_secret(body),
+        secret_body=body is not None and body.secret,
+        derived=tuple(Compiler(HTTP_ROOTS).derived([config.url, config.query, config.headers, _given(config.body)])),
     )
 
 
-def _reads_secret(template: Template) -> bool:
-    return any(reference.root == "secrets" for reference in template.references)
+def _given(body: Any) -> Any:
+    return None if body is UNSET else body
 
 
 def _wait(config: WaitConfig, author: Author) -> WaitProgram:

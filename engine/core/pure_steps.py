@@ -11,7 +11,7 @@ import msgspec
 
 from engine.cel import EvaluationError
 from engine.cel.fuel import BYTES_PER_UNIT
-from engine.cel.operators import timestamp
+from engine.cel.functions.times import parse as timestamp
 from engine.core.document import TEN_YEARS
 from engine.core.events import ActivityWaiting, CustomerEvent, TaskCreated
 from engine.core.flow import complete, expression_failed, fail, inadmissible
@@ -30,7 +30,7 @@ from engine.core.values import Inadmissible, admit
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from engine.cel import Template
+    from engine.cel import Program as Expression
     from engine.core.compile import StepPlan
     from engine.core.draft import Draft
     from engine.core.scope import StateScope
@@ -82,14 +82,18 @@ def _run(draft: Draft, path: str, step: StepPlan) -> None:
 def _decide(draft: Draft, path: str, program: DecisionProgram) -> None:
     scope = draft.scope()
     inputs: dict[str, Any] = {}
-    branch: int | str = "fallback"
-    chosen = program.fallback
-    for index, way in enumerate(program.ways):
-        inputs.update(way.when.inputs(scope))
-        if way.when.evaluate(scope):
-            branch, chosen = index, way.then
-            break
-    output = admit({"branch": branch, "chosen": list(chosen), "inputs": _shortened(inputs)})
+    taken: dict[str, Any] = {"branch": "fallback", "chosen": list(program.fallback)}
+    try:
+        for index, way in enumerate(program.ways):
+            inputs.update(way.when.inputs(scope))
+            if way.when.evaluate(scope):
+                taken = {"branch": index, "chosen": list(way.then)}
+                break
+    except EvaluationError as fault:
+        if program.on_error == "fail":
+            raise
+        taken["error"] = msgspec.to_builtins(expression_failed(fault, draft.step(path).id, "config"))
+    output = admit({**taken, "inputs": _shortened(inputs)})
     # `store` must keep this inline, whatever it holds: 100 ids of 64 characters and MAX_SHOWN_ALL may pass 8
     # KB.
     complete(draft, path, output.value, min(output.size, PAYLOAD_BYTES))
@@ -182,7 +186,7 @@ def _ask(draft: Draft, path: str, step: StepPlan, program: ManualProgram) -> Non
     draft.move(TaskCreated, path, ActivityStatus.WAITING, wait=wait, deadline_at=deadline)
 
 
-def _words(template: Template, scope: StateScope, what: str, most: int, *, empty: bool = False) -> str:
+def _words(template: Expression, scope: StateScope, what: str, most: int, *, empty: bool = False) -> str:
     """Return a template as text: numbers as JSON writes them, null as ''."""
     value = template.evaluate(scope)
     if value is None:

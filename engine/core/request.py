@@ -25,8 +25,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: Mapping[str, str]) -> dict[str, Any]:
-    """Return the config with all references filled in, and in which of its parts secrets are: `secret_headers` names
-    headers, `secret_body` is true or false.
+    """Return the config with all expressions filled in, and in which of its parts secrets are: `secret_headers` names
+    headers, `secret_body` is true or false, `derived` holds the texts that expressions made of secrets.
 
     `query` and the body of a form map names to texts or lists of texts, `headers` names to texts; null values are left
     out. `body` is absent where the config has none. Raises EvaluationError, PayloadNeeded; KeyError for a step that is
@@ -36,7 +36,8 @@ def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: M
     program = step.program
     if not isinstance(program, HttpProgram):
         raise KeyError(path)
-    scope = StateScope(state, inputs.payloads, inputs.process_id, secrets=secrets)
+    begun = state.activities[path].started_at or inputs.now  # the same in every attempt: they share the Idempotency-Key
+    scope = StateScope(state, inputs.payloads, inputs.process_id, begun, secrets=secrets)
     request: dict[str, Any] = {
         "method": program.method,
         "url": _url(program.url.evaluate(scope)),
@@ -48,6 +49,7 @@ def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: M
         "max_redirects": program.max_redirects,
         "secret_headers": program.secret_headers,
         "secret_body": program.secret_body,
+        "derived": [text for part in program.derived for text in _texts(part.evaluate(scope))],
     }
     if program.body is not None:
         request["body_type"] = program.body_type
@@ -57,6 +59,12 @@ def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: M
     except Inadmissible as fault:
         raise EvaluationError(f"the body cannot be sent: {fault.pointer} {fault.message}", "body") from None
     return request
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict | list):
+        return [text for item in (value.values() if isinstance(value, dict) else value) for text in _texts(item)]
+    return [value] if isinstance(value, str) else []
 
 
 def _url(value: Any) -> str:

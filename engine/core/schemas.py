@@ -81,7 +81,7 @@ def _check(schema: Any) -> int:
     if not isinstance(schema, dict | bool):
         raise SchemaFault("a schema is an object, true or false")
     todo: list[tuple[Any, str, int]] = [(schema, "", 0)]
-    nodes = patterns = 0
+    nodes = 0
     while todo:
         value, pointer, depth = todo.pop()
         nodes += 1
@@ -90,13 +90,25 @@ def _check(schema: Any) -> int:
             raise SchemaFault(message, pointer, code="schema_too_large")
         if isinstance(value, dict):
             _check_keywords(value, pointer)
-            patterns += isinstance(value.get("pattern"), str)
-            patterns += len(value["patternProperties"]) if isinstance(value.get("patternProperties"), dict) else 0
             todo += [(v, f"{pointer}/{escape(k)}", depth + 1) for k, v in value.items()]
         elif isinstance(value, list):
             todo += [(v, f"{pointer}/{i}", depth + 1) for i, v in enumerate(value)]
     unfolded = _Unfolding(schema).size(schema, "") if isinstance(schema, dict) else 1
-    return unfolded + PATTERN_COST * patterns
+    return unfolded + PATTERN_COST * count_patterns(schema)
+
+
+def count_patterns(schema: Any) -> int:
+    """Return how many regular expressions a schema has, whatever else it is."""
+    todo, patterns = [schema], 0
+    while todo:
+        value = todo.pop()
+        if isinstance(value, dict):
+            patterns += isinstance(value.get("pattern"), str)
+            patterns += len(value["patternProperties"]) if isinstance(value.get("patternProperties"), dict) else 0
+            todo += value.values()
+        elif isinstance(value, list):
+            todo += value
+    return patterns
 
 
 class _Unfolding:

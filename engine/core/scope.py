@@ -1,4 +1,4 @@
-"""What expressions of a process can read: input, steps, process, trigger.
+"""What expressions of a process can read: input, steps, process, trigger, now.
 
 Values over PAYLOAD_BYTES are not in the state. Where an expression touches one that was not handed in,
 PayloadNeeded names it; the hold loads it and asks again.
@@ -7,11 +7,11 @@ PayloadNeeded names it; the hold loads it and asks again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from engine.cel import Lazy
 from engine.cel.fuel import Fuel
 from engine.core.ids import public_id
 from engine.core.model import Activity, ActivityStatus, State
@@ -26,15 +26,17 @@ class PayloadNeeded(Exception):
 
 
 class StateScope:
-    """Reads a state. `fresh` holds activities that the event being decided changes, as it leaves them."""
+    """Reads a state at a moment. `fresh` holds activities that the event being decided changes, as it leaves them."""
 
-    __slots__ = ("_fresh", "_payloads", "_process_id", "_secrets", "_state", "fuel")
+    __slots__ = ("_fresh", "_now", "_payloads", "_process_id", "_secrets", "_state", "fuel")
 
     def __init__(
         self,
         state: State,
         payloads: Mapping[int, Any],
         process_id: int,
+        now: datetime,
+        *,
         fresh: Mapping[str, Activity] | None = None,
         secrets: Mapping[str, str] | None = None,
         fuel: Fuel | None = None,
@@ -43,22 +45,40 @@ class StateScope:
         self._state = state
         self._payloads = payloads
         self._process_id = process_id
+        self._now = now
         self._fresh = fresh or {}
-        self._secrets = secrets
+        self._secrets = secrets or {}
 
     def lookup(self, root: str) -> Any:
         """Return the value of a root. Raises KeyError, PayloadNeeded."""
         if root == "input":
             return self.value(self._state.input, self._state.input_ref)
-        if root == "steps":
-            return _Steps(self)
         if root == "process":
             return self._process()
         if root == "trigger":
             return self._state.trigger
-        if root == "secrets" and self._secrets is not None:
-            return _Secrets(self._secrets)
+        if root == "now":
+            return self._now
         raise KeyError(root)
+
+    def step(self, step_id: str, field: str) -> Any:
+        """Return one of a step's fields. Its output is there once it is COMPLETED, its error once an attempt failed.
+
+        Raises KeyError, PayloadNeeded.
+        """
+        activity = self._fresh.get(step_id) or self._state.activities.get(step_id)
+        if field == "status":
+            return str(activity.status if activity else ActivityStatus.PENDING)
+        if activity is not None:
+            if field == "output" and activity.status is ActivityStatus.COMPLETED:
+                return self.value(activity.output, activity.output_ref)
+            if field == "error" and activity.error is not None:
+                return msgspec.to_builtins(activity.error)
+        raise KeyError(field)
+
+    def secret(self, name: str) -> str:
+        """Return a secret. Raises KeyError."""
+        return self._secrets[name]
 
     def value(self, inline: Any, ref: int | None) -> Any:
         """Return a value that is inline or in `payload`. Raises PayloadNeeded."""
@@ -69,10 +89,6 @@ class StateScope:
         except KeyError:
             raise PayloadNeeded(ref) from None
 
-    def activity(self, step_id: str) -> Activity | None:
-        """Return the activity of a step, as it will be after the event being decided."""
-        return self._fresh.get(step_id) or self._state.activities.get(step_id)
-
     def _process(self) -> dict[str, Any]:
         return {
             "id": public_id("prc", self._process_id),
@@ -80,45 +96,3 @@ class StateScope:
             "business_key": self._state.business_key,
             "definition_id": public_id("wf", self._state.definition_id),
         }
-
-
-class _Steps(Lazy):
-    __slots__ = ("_scope",)
-
-    def __init__(self, scope: StateScope) -> None:
-        self._scope = scope
-
-    def member(self, key: str) -> Any:
-        return _Step(self._scope, self._scope.activity(key))
-
-
-class _Step(Lazy):
-    """A step: its output exists once it is COMPLETED, its error once an attempt failed."""
-
-    __slots__ = ("_activity", "_scope")
-
-    def __init__(self, scope: StateScope, activity: Activity | None) -> None:
-        self._scope = scope
-        self._activity = activity
-
-    def member(self, key: str) -> Any:
-        activity = self._activity
-        if key == "status":
-            return str(activity.status if activity else ActivityStatus.PENDING)
-        if activity is None:
-            raise KeyError(key)
-        if key == "output" and activity.status is ActivityStatus.COMPLETED:
-            return self._scope.value(activity.output, activity.output_ref)
-        if key == "error" and activity.error is not None:
-            return msgspec.to_builtins(activity.error)
-        raise KeyError(key)
-
-
-class _Secrets(Lazy):
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
-
-    def member(self, key: str) -> Any:
-        return self._values[key]

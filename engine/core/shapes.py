@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.core.values import escape
 from engine.errors import Finding
+
+if TYPE_CHECKING:
+    from engine.cel import InvalidExpression
 
 MAX_FINDINGS = 200  # a hostile document could have a million; nobody reads them
 
@@ -39,6 +42,12 @@ class Findings:
         """Note one fault."""
         if not self.full:
             self.items.append(Finding(pointer=pointer, message=message, advice=advice, code=code))
+
+    def add_expression(self, fault: InvalidExpression, code: str = "expression_invalid") -> None:
+        """Note what is wrong with an expression."""
+        if not self.full:
+            place = (fault.line, fault.column, fault.excerpt) if fault.source else (None, None, "")
+            self.items.append(Finding(fault.pointer, fault.message, fault.advice, code, *place))
 
 
 class Shape(Protocol):

@@ -84,7 +84,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
             timeout_seconds=_timeout(config.get("timeout_seconds"), timeout_seconds),
             max_response_bytes=_max_response_bytes(config.get("max_response_bytes")),
             max_redirects=_max_redirects(config.get("max_redirects")),
-            redact=redact,
+            redact=(*redact, *config.get("derived", ())),
             secret_headers=tuple(config.get("secret_headers", ())),
             secret_body=config.get("secret_body", False),
         )

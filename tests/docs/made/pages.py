@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tests.docs.made import api, cli, codes, metrics, settings
+from tests.docs.made import api, cli, codes, expressions, metrics, settings
 from tests.docs.pages import ROOT, text_of
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
@@ -20,6 +20,12 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "operator": codes.operator,
         "failures": codes.failures,
         "rejections": codes.rejections,
+    },
+    "docs/expressions.md": {
+        "macros": expressions.macros,
+        "functions": expressions.functions,
+        "conditions": expressions.conditions,
+        "limits": expressions.limits,
     },
     "docs/observability.md": {
         "workers": metrics.of_workers,

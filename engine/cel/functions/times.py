@@ -1,0 +1,192 @@
+"""Functions of timestamps and durations. Timestamps are in UTC, both go to microseconds; finer digits are cut."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine.cel.errors import EvaluationError
+from engine.cel.fuel import Fuel
+from engine.cel.functions import operands
+from engine.cel.values import microseconds, shown
+
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]([01]\d|2[0-3]):\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+_OFFSET = re.compile(r"([+-]?)(\d{1,2}):(\d{1,2})", re.ASCII)
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9_+-]{1,32}){0,3}", re.ASCII)
+_ZONE_COST = 1000  # fuel; a zone is read from a file when it is first used
+_MAX_ZONES = 700  # there are some 600
+_SPAN = re.compile(r"([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:h|ms|m|s|us|ns))+|0)", re.ASCII)
+_PART = re.compile(r"(\d*)\.?(\d*)(h|ms|m|s|us|ns)", re.ASCII)
+_MAX_SPAN = 200  # characters of a duration
+_NANOSECONDS = {
+    "h": 3_600_000_000_000,
+    "m": 60_000_000_000,
+    "s": 1_000_000_000,
+    "ms": 1_000_000,
+    "us": 1_000,
+    "ns": 1,
+}
+_LONGEST = 315_576_000_000 * 1_000_000  # microseconds: ten thousand years
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_zones: dict[str, tzinfo] = {"": UTC, "UTC": UTC}
+
+
+def parse(value: Any) -> datetime:
+    """Return an RFC 3339 timestamp in UTC. Raises EvaluationError for anything else."""
+    if type(value) is str and _TIMESTAMP.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise EvaluationError(f"{shown(value)} is not an RFC 3339 timestamp such as 2026-01-31T12:00:00Z")
+
+
+def timestamp(fuel: Fuel, value: Any) -> datetime:
+    """Return `timestamp(x)` of an RFC 3339 text, of seconds since 1970, of a timestamp. Raises EvaluationError."""
+    cls = type(value)
+    if cls is str:
+        fuel.spend(20)
+        return parse(value)
+    if cls is datetime:
+        return value  # type: ignore[no-any-return]
+    if cls is int or cls is float:
+        return _since(operands.whole(value))
+    raise EvaluationError(f"{shown(value)} cannot be made a timestamp")
+
+
+def _since(seconds: int) -> datetime:
+    try:
+        return _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        raise _beyond() from None
+
+
+def _beyond() -> EvaluationError:
+    return EvaluationError("timestamp out of range: years are 1 to 9999")
+
+
+def duration(fuel: Fuel, value: Any) -> timedelta:
+    """Return `duration(x)` of a text such as 1h30m, of a duration. Raises EvaluationError."""
+    if type(value) is timedelta:
+        return value
+    if type(value) is not str:
+        raise EvaluationError(f"{shown(value)} cannot be made a duration; write a text such as 1h30m")
+    if len(value) > _MAX_SPAN:
+        raise EvaluationError(f"the duration is longer than {_MAX_SPAN} characters")
+    fuel.spend(10 + 4 * len(value))
+    found = _SPAN.fullmatch(value)
+    if not found:
+        raise EvaluationError(f"{shown(value)} is not a duration such as 1h30m, 90s or 1.5h")
+    micros = sum(_nanoseconds(*part) for part in _PART.findall(found[2])) // 1000
+    if micros > _LONGEST:
+        raise EvaluationError("duration out of range: at most 315576000000s, ten thousand years")
+    return timedelta(microseconds=-micros if found[1] == "-" else micros)
+
+
+def _nanoseconds(whole: str, fraction: str, unit: str) -> int:
+    scale = _NANOSECONDS[unit]
+    return int(whole or "0") * scale + int(fraction[:15].ljust(15, "0")) * scale // 10**15
+
+
+def _local(fuel: Fuel, value: Any, zone: Any) -> datetime:
+    """Return a timestamp as clocks of a time zone show it. Raises EvaluationError."""
+    moment = operands.moment(value)
+    if zone is None or zone == "UTC":
+        return moment
+    try:
+        if found := _OFFSET.fullmatch(operands.text(zone)):
+            away = timedelta(hours=int(found[2]), minutes=int(found[3]))
+            return moment - away if found[1] == "-" else moment + away
+        return moment.astimezone(_zone(fuel, zone))
+    except OverflowError:
+        raise _beyond() from None
+
+
+def _zone(fuel: Fuel, name: str) -> tzinfo:
+    known = _zones.get(name)
+    if known is None:
+        fuel.spend(_ZONE_COST)
+        known = _read_zone(name)
+        if len(_zones) < _MAX_ZONES:
+            _zones[name] = known
+    return known
+
+
+def _read_zone(name: str) -> tzinfo:
+    try:
+        if _ZONE.fullmatch(name):
+            return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        pass
+    raise EvaluationError(f"{shown(name)} is not a time zone such as Europe/Vienna or +01:00")
+
+
+def get_full_year(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the year. Raises EvaluationError."""
+    return _local(fuel, target, zone).year
+
+
+def get_month(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the month, from 0. Raises EvaluationError."""
+    return _local(fuel, target, zone).month - 1
+
+
+def get_date(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the day of the month, from 1. Raises EvaluationError."""
+    return _local(fuel, target, zone).day
+
+
+def get_day_of_month(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the day of the month, from 0. Raises EvaluationError."""
+    return _local(fuel, target, zone).day - 1
+
+
+def get_day_of_week(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the day of the week, 0 for Sunday. Raises EvaluationError."""
+    return _local(fuel, target, zone).isoweekday() % 7
+
+
+def get_day_of_year(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the day of the year, from 0. Raises EvaluationError."""
+    return _local(fuel, target, zone).timetuple().tm_yday - 1
+
+
+def get_hours(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the hour, of a duration all whole hours. Raises EvaluationError."""
+    if type(target) is timedelta:
+        return _whole(target, zone, 3_600_000_000)
+    return _local(fuel, target, zone).hour
+
+
+def get_minutes(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the minute, of a duration all whole minutes. Raises EvaluationError."""
+    if type(target) is timedelta:
+        return _whole(target, zone, 60_000_000)
+    return _local(fuel, target, zone).minute
+
+
+def get_seconds(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the second, of a duration all whole seconds. Raises EvaluationError."""
+    if type(target) is timedelta:
+        return _whole(target, zone, 1_000_000)
+    return _local(fuel, target, zone).second
+
+
+def get_milliseconds(fuel: Fuel, target: Any, zone: Any = None) -> int:
+    """Return the milliseconds of the second, 0 to 999; of a negative duration negative. Raises EvaluationError."""
+    if type(target) is not timedelta:
+        return _local(fuel, target, zone).microsecond // 1000
+    found = _whole(target, zone, 1000)
+    return found % 1000 if found >= 0 else -(-found % 1000)
+
+
+def _whole(target: timedelta, zone: Any, unit: int) -> int:
+    """Return how many whole units a duration has, cut towards zero."""
+    if zone is not None:
+        raise EvaluationError("a duration has no time zone; leave the argument out")
+    micros = microseconds(target)
+    return micros // unit if micros >= 0 else -(-micros // unit)

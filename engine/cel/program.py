@@ -1,0 +1,157 @@
+"""A compiled expression: its tree, what it reads, and the code that evaluates it.
+
+The code is made when it is first needed: publishing a definition checks expressions and evaluates none. A Program holds
+no state of an evaluation and may be used again and again.
+"""
+
+from __future__ import annotations
+
+from ast import literal_eval
+from typing import TYPE_CHECKING, Any
+
+from engine.cel import codegen, paths
+from engine.cel.errors import EvaluationError, OutOfFuel
+from engine.cel.printer import show
+from engine.cel.runtime import FAULTS
+from engine.cel.syntax import Const, Index, Name, Node, Select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from engine.cel.checker import Checked
+    from engine.cel.paths import Reference
+    from engine.cel.scope import Scope
+    from engine.cel.writer import Mark
+
+FILE = "<expression>"  # by which generated code is known in a traceback
+FAULT_COST = 100  # fuel for explaining an error: && and || may go through one for each item of a list
+
+
+class Program:
+    """A compiled expression, condition or config value."""
+
+    __slots__ = ("_checked", "_condition", "_marks", "_run", "_tree")
+
+    def __init__(self, tree: Node, checked: Checked, *, condition: bool = False) -> None:
+        self._tree = tree
+        self._checked: Checked = checked
+        self._condition = condition
+        self._run: Callable[[Scope], Any] | None = None
+        self._marks: list[Mark | None] = []
+
+    @property
+    def constant(self) -> bool:
+        """Tell whether the value is known beforehand."""
+        return isinstance(self._tree, Const)
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """What is read, each reading by itself."""
+        return tuple(self._checked.references)
+
+    @property
+    def secret(self) -> bool:
+        """Tell whether a secret is read."""
+        return any(reference.root == "secrets" for reference in self._checked.references)
+
+    @property
+    def text(self) -> str:
+        """The expression that stands for this, in CEL."""
+        return show(self._tree)
+
+    def evaluate(self, scope: Scope) -> Any:
+        """Return the value: JSON, for a condition true or false. Raises EvaluationError, and what `scope` raises."""
+        run = self._run or self._load()
+        try:
+            return run(scope)
+        except FAULTS as fault:
+            raise self._explained(fault) from None
+
+    def inputs(self, scope: Scope) -> dict[str, Any]:
+        """Return the values that are read, by path; missing ones are left out."""
+        found = {}
+        for text, (root, parts) in self._checked.reads.items():
+            value = paths.find(scope, root, parts)
+            if value is not paths.MISSING:
+                found[text] = value
+        return found
+
+    def _load(self) -> Callable[[Scope], Any]:
+        if isinstance(self._tree, Const):
+            value = self._tree.value
+            self._run = lambda _scope: value
+            return self._run
+        source = codegen.generate(self._tree, self._checked, condition=self._condition)
+        made: dict[str, Any] = {}
+        exec(compile(source.text, FILE, "exec"), codegen.NAMES, made)  # noqa: S102  source is made of our own words alone
+        self._marks = source.marks
+        self._run = made["make"](self._absorbed, source.constants)
+        return self._run
+
+    def _absorbed(self, fault: Exception) -> EvaluationError:
+        """Return an error that another part may make good; raise one that none may."""
+        if isinstance(fault, OutOfFuel):
+            raise fault
+        return self._explained(fault)
+
+    def _explained(self, fault: Exception) -> EvaluationError:
+        """Return an error with the place it comes from, found by the line of generated code."""
+        frame, line = _origin(fault)
+        mark = self._marks[line - 1] if line else None
+        if frame is None or mark is None or (isinstance(fault, EvaluationError) and fault.expression):
+            if isinstance(fault, EvaluationError):
+                return fault.with_traceback(None)
+            raise fault
+        if not isinstance(fault, OutOfFuel):
+            frame.f_locals["fuel"].spend(FAULT_COST)
+        message = fault.message if isinstance(fault, EvaluationError) else _reason(mark, frame)
+        if message is None:
+            raise fault
+        path = show(mark.node) if paths.path_of(mark.node) else ""
+        if self.secret and not path:
+            message = "it cannot be evaluated; its values are not shown, for a secret is among them"
+        within = mark.within
+        kind = OutOfFuel if isinstance(fault, OutOfFuel) else EvaluationError
+        source = within.source if within else ""
+        return kind(message, path, mark.node.at, source or show(self._tree), within.pointer if within else "")
+
+
+def _origin(fault: Exception) -> tuple[FrameType | None, int]:
+    """Return the innermost frame of generated code that an error went through, and its line."""
+    found: tuple[FrameType | None, int] = (None, 0)
+    trace = fault.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == FILE:
+            found = trace.tb_frame, trace.tb_lineno
+        trace = trace.tb_next
+    return found
+
+
+def _reason(mark: Mark, frame: FrameType) -> str | None:
+    """Return what a shortened operation would have said of its operands, None for an error that nobody expects."""
+    node = mark.node
+    if mark.redo is None:
+        return _missing(node)
+    seen = frame.f_locals
+    operands = [seen[text] if text in seen else literal_eval(text) for text in mark.operands]
+    try:
+        mark.redo(seen["fuel"], *operands)
+    except EvaluationError as fault:
+        said = fault.message
+    else:
+        return None
+    if isinstance(node, Select | Index):
+        return f"{show(node)} is missing: {show(node.operand)} {said}"
+    return said
+
+
+def _missing(node: Node) -> str | None:
+    if isinstance(node, Name):
+        return f"there is no {node.name} here"
+    place = paths.path_of(node)
+    if place is None:
+        return None
+    if place[0] == "secrets":
+        return f"{show(node)} is missing: there is no such secret here"
+    return f"{show(node)} is missing: steps.{place[1][0]} has no {place[1][1]}"

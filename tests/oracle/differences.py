@@ -1,0 +1,231 @@
+"""Where our language departs from Google's implementation, and why. docs/expressions.md says the same.
+
+Every example is evaluated by both, so that a difference that has gone is noticed. Generated expressions keep away from
+these, and so do the cases of cases.cel.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Error(NamedTuple):
+    """Stands for any error."""
+
+
+class Difference(NamedTuple):
+    """One difference: its name, the reason, and examples of (expression, what ours gives, what theirs gives)."""
+
+    name: str
+    reason: str
+    examples: tuple[tuple[str, Any, Any], ...]
+
+
+ERROR = Error()
+
+DIFFERENCES = (
+    Difference(
+        "mixed arithmetic",
+        "JSON has one kind of number: whole numbers and numbers with a point may be added, and give one with a point.",
+        (("1 + 1.5", 2.5, ERROR), ("3 * 0.5", 1.5, ERROR), ("5 / 2.0", 2.5, ERROR), ("1.0 - 1", 0.0, ERROR)),
+    ),
+    Difference(
+        "exact comparison",
+        "A whole number and a number with a point compare by their value, not after rounding the first.",
+        (
+            ("9007199254740993 == 9007199254740992.0", False, True),
+            ("9007199254740993 > 9007199254740992.0", True, False),
+            ("9223372036854775807 < 9223372036854775808.0", True, False),
+        ),
+    ),
+    Difference(
+        "no unsigned numbers",
+        "JSON has none.",
+        (("1u == 1u", ERROR, True), ("uint(1) == uint(1)", ERROR, True)),
+    ),
+    Difference(
+        "no types as values",
+        "A process has no use for them.",
+        (("type(1) == type(2)", ERROR, True), ("type(1) == int", ERROR, True)),
+    ),
+    Difference("no leading dot", "There are no packages to leave.", ((".input.n", ERROR, 2),)),
+    Difference(
+        "finite literals",
+        "A literal that is no finite number is a slip.",
+        (("1e400 > 1.0", ERROR, True),),
+    ),
+    Difference(
+        "keys are texts",
+        "Maps become JSON objects.",
+        (("{1: 2}.size()", ERROR, 1), ("{true: 1}.size()", ERROR, 1), ("{input.n: 1}.size()", ERROR, 1)),
+    ),
+    Difference(
+        "fields may have any name",
+        "Data may have a field whose name is a reserved word.",
+        (("{'in': 1}.in", 1, ERROR), ("{'true': 1}.true", 1, ERROR), ("has({'null': 1}.null)", True, ERROR)),
+    ),
+    Difference(
+        "optional selection is lenient",
+        "Where data may be missing, an object may as well be null or something else: .? gives none there.",
+        (
+            ("input.none.?a.hasValue()", False, ERROR),
+            ("input.s.?a.hasValue()", False, ERROR),
+            ("input.?l.a.hasValue()", False, ERROR),
+            ("input.?none.a.b.hasValue()", False, ERROR),
+            ("input.none[?0].hasValue()", False, ERROR),
+            ("input.s[?0].hasValue()", False, ERROR),
+        ),
+    ),
+    Difference(
+        "no errors inside optionals",
+        "Theirs holds the error in the optional, as a value.",
+        (("input.?l[9].hasValue()", False, True), ("input.?l['a'].hasValue()", False, True)),
+    ),
+    Difference(
+        "join writes scalars",
+        "Numbers and booleans join as texts do.",
+        (("[1, 2.5, true, 'a'].join('-')", "1-2.5-true-a", ERROR),),
+    ),
+    Difference(
+        "rounding keeps whole numbers",
+        "A whole number from data is round already.",
+        (
+            ("math.round(1)", 1, ERROR),
+            ("math.ceil(1)", 1, ERROR),
+            ("math.floor(-1)", -1, ERROR),
+            ("math.trunc(1)", 1, ERROR),
+            ("math.isNaN(1)", False, ERROR),
+            ("math.isInf(1)", False, ERROR),
+            ("math.isFinite(1)", True, ERROR),
+        ),
+    ),
+    Difference(
+        "string of everything",
+        "Lists, maps and null become JSON.",
+        (
+            ("string(null)", "null", ERROR),
+            ("string([1, 'a'])", '[1,"a"]', ERROR),
+            ("string({'a': 1})", '{"a":1}', ERROR),
+        ),
+    ),
+    Difference(
+        "numbers as texts",
+        "A number with a point is written as JavaScript writes it.",
+        (
+            ("string(1234567.0)", "1234567", "1.234567e+06"),
+            ("string(1e-7)", "1e-7", "1e-07"),
+            ("string(0.0 / 0.0)", "NaN", "-nan"),
+            ("string(1.0 / 0.0)", "Infinity", "inf"),
+            ("string(-0.0)", "0", "-0"),
+        ),
+    ),
+    Difference(
+        "fractions of seconds as texts",
+        "No more digits than needed.",
+        (
+            ("string(timestamp('2026-01-31T12:00:00.5Z'))", "2026-01-31T12:00:00.5Z", "2026-01-31T12:00:00.500Z"),
+            ("string(duration('1.5s'))", "1.5s", "1.500s"),
+        ),
+    ),
+    Difference(
+        "microseconds",
+        "Times have six digits after the second; finer ones are cut.",
+        (
+            ("duration('1500ns') == duration('1us')", True, False),
+            ("timestamp('2026-01-31T12:00:00.123456789Z') == timestamp('2026-01-31T12:00:00.123456Z')", True, False),
+        ),
+    ),
+    Difference(
+        "no leap seconds",
+        "A minute has sixty seconds.",
+        (("timestamp('2026-01-31T23:59:60Z')", ERROR, "2026-02-01T00:00:00Z"),),
+    ),
+    Difference(
+        "RFC 3339 to the letter",
+        "An offset has its colon.",
+        (("timestamp('2026-01-31T12:00:00+0200')", ERROR, "2026-01-31T10:00:00Z"),),
+    ),
+    Difference(
+        "durations beyond 292 years",
+        "Theirs count nanoseconds in 64 bits.",
+        (
+            ("timestamp('9999-01-01T00:00:00Z') - timestamp('1999-01-01T00:00:00Z')", "252455616000s", ERROR),
+            ("duration('9223372036s') + duration('1s')", "9223372037s", ERROR),
+        ),
+    ),
+    Difference(
+        "decimal texts only",
+        "int() and double() read what JSON would, give or take a sign, and nothing around it.",
+        (("int(' 12')", ERROR, 12), ("int('12\\n')", ERROR, 12)),
+    ),
+    Difference(
+        "true is no number",
+        "Their checker refuses it too, but not where the kind is known at run time only.",
+        (("int(dyn(true))", ERROR, 1),),
+    ),
+    Difference(
+        "sort mixes numbers",
+        "Whole numbers and numbers with a point have one order.",
+        (("[2, 1.5].sort()", [1.5, 2], ERROR), ("[2.5, 1].sortBy(x, x)", [1, 2.5], ERROR)),
+    ),
+    Difference(
+        "sums, bounds and searches of lists",
+        "Processes need them.",
+        (
+            ("[1, 2].sum()", 3, ERROR),
+            ("[1, 2].min()", 1, ERROR),
+            ("[1, 2].max()", 2, ERROR),
+            ("[1, 2].contains(2)", True, ERROR),
+            ("{'a': 1}.contains('a')", True, ERROR),
+            ("[1, 2].indexOf(2)", 1, ERROR),
+            ("[1, 2].lastIndexOf(3)", -1, ERROR),
+        ),
+    ),
+    Difference(
+        "digests, and texts as base64",
+        "Requests are signed with them.",
+        (
+            ("hash.sha256('a').size()", 64, ERROR),
+            ("base64.encode('a')", "YQ==", ERROR),
+        ),
+    ),
+    Difference(
+        "exists_one and existsOne are one",
+        "Theirs take one name with one variable and the other with two.",
+        (
+            ("[1, 2].existsOne(x, x > 1)", True, ERROR),
+            ("[1, 2].exists_one(i, v, v > 1)", True, ERROR),
+        ),
+    ),
+    Difference(
+        "maps from maps",
+        "Theirs lacks them in this release.",
+        (
+            ("{'a': 1}.transformMap(k, v, v + 1)", {"a": 2}, ERROR),
+            ("{'a': 'b'}.transformMapEntry(k, v, {v: k})", {"b": "a"}, ERROR),
+        ),
+    ),
+    Difference(
+        "patterns are literals",
+        "They are compiled when the process is published.",
+        (("'abc'.matches(input.s)", ERROR, True), ("'abc'.matches('a' + 'b')", ERROR, True)),
+    ),
+    Difference(
+        "format is strict",
+        "As many arguments as clauses; whole numbers for %d; at most 100 digits.",
+        (
+            ("'%d'.format([1, 2])", ERROR, "1"),
+            ("'%d'.format([1.5])", ERROR, "1.500000"),
+            ("'%.101f'.format([1.0]).size()", ERROR, 103),
+        ),
+    ),
+    Difference(
+        "format writes JSON",
+        "%s writes lists, maps and times as string() does.",
+        (
+            ("'%s'.format([[1, 'a']])", '[1,"a"]', "[1, a]"),
+            ("'%s'.format([{'a': null}])", '{"a":null}', "{a: null}"),
+            ("'%s'.format([duration('1.5s')])", "1.5s", "1.500s"),
+        ),
+    ),
+)
