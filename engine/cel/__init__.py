@@ -8,18 +8,19 @@ Must not: know what a process is (the scope is handed in), do input or output, o
 fuel. docs/expressions.md describes the language.
 """
 
-from engine.cel.compiler import Compiler, Patterns, compile_condition, compile_expression, compile_template
+from engine.cel.compiler import Compiler, compile_condition, compile_expression, compile_template
 from engine.cel.errors import EvaluationError, InvalidExpression
+from engine.cel.limits import Allowance
 from engine.cel.paths import Reference
 from engine.cel.program import Program
 from engine.cel.scope import ROOTS, Scope
 
 __all__ = [
     "ROOTS",
+    "Allowance",
     "Compiler",
     "EvaluationError",
     "InvalidExpression",
-    "Patterns",
     "Program",
     "Reference",
     "Scope",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.cel import linear
 from engine.cel.library import FUNCTIONS, MACROS, METHODS
+from engine.cel.limits import TOO_MANY_PATTERNS
 from engine.cel.shortcuts import bare
 from engine.cel.syntax import Const
 
@@ -71,14 +72,13 @@ def _ordinal(node: Call, function: Function, place: int) -> str:
     return f"argument {place if function.method else place + 1} of {node.function}"
 
 
-def check_pattern(checker: Checker, node: Node, room: Callable[[], bool] | None) -> None:
+def check_pattern(checker: Checker, node: Node, room: Callable[[], bool]) -> None:
     """Check a regular expression; `room` is asked before it is compiled, which is costly."""
     pattern = bare(node)
     if not isinstance(pattern, Const) or type(pattern.value) is not str:
         checker.fault(pattern, "the pattern of matches must be a text written here", "Patterns cannot be data.")
-    elif room is not None and not room():
-        advice = "docs/expressions.md has the limits."
-        checker.fault(pattern, "the definition has too many regular expressions", advice)
+    elif not room():
+        checker.fault(pattern, TOO_MANY_PATTERNS, "docs/expressions.md has the limits.")
     else:
         try:
             linear.searcher(pattern.value)

@@ -65,9 +65,7 @@ class Checked:
 class Checker:
     """Checks one tree. `room` is asked before each regular expression is compiled, which is costly."""
 
-    def __init__(
-        self, roots: frozenset[str], faults: list[InvalidExpression], room: Callable[[], bool] | None = None
-    ) -> None:
+    def __init__(self, roots: frozenset[str], faults: list[InvalidExpression], room: Callable[[], bool]) -> None:
         self.found = Checked()
         self._roots = roots
         self._faults = faults

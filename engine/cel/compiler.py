@@ -11,37 +11,21 @@ from typing import TYPE_CHECKING, Any
 from engine.cel import structured, templates
 from engine.cel.checker import Checker
 from engine.cel.errors import InvalidExpression
-from engine.cel.paths import path_of
+from engine.cel.limits import Allowance, Unlimited
 from engine.cel.program import Program
 from engine.cel.scope import ROOTS
-from engine.cel.syntax import Embedded
-from engine.cel.trees import children
 
 if TYPE_CHECKING:
     from engine.cel.syntax import Node
 
-MAX_PATTERNS = 100  # regular expressions of one definition; a hostile one takes 10 ms to compile
-
-
-class Patterns:
-    """Counts the regular expressions of a definition."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def room(self, more: int = 1) -> bool:
-        """Count `more` patterns; tell whether there is room for them."""
-        self._count += more
-        return self._count <= MAX_PATTERNS
-
 
 class Compiler:
-    """Compiles values of one definition; `faults` collects what was wrong."""
+    """Compiles values of one definition. `faults` collects what was wrong, `allowance` is what the definition has left."""
 
-    def __init__(self, roots: frozenset[str] = ROOTS, patterns: Patterns | None = None) -> None:
+    def __init__(self, roots: frozenset[str] = ROOTS, allowance: Allowance | None = None) -> None:
         self.roots = roots
         self.faults: list[InvalidExpression] = []
-        self._patterns = patterns or Patterns()
+        self._allowance = allowance or Unlimited()
 
     def raise_first(self) -> None:
         """Raise the first fault, if there was one."""
@@ -50,39 +34,23 @@ class Compiler:
 
     def template(self, value: Any, pointer: str) -> Program:
         """Compile a config value; a faulty part becomes null."""
-        return self._program(templates.tree(value, pointer, self.faults), pointer)
+        return self._program(templates.Reader(self.faults, self._allowance).tree(value, pointer), pointer)
 
     def address(self, value: str, pointer: str) -> Program:
         """Compile a URL: as a template, but what references bring into it cannot change its structure."""
-        return self._program(templates.tree(value, pointer, self.faults, encode=True), pointer)
+        return self._program(templates.Reader(self.faults, self._allowance).text(value, pointer, encode=True), pointer)
 
     def condition(self, source: Any, pointer: str) -> Program:
         """Compile a condition; a faulty part counts as false."""
-        node = structured.Reader(self.faults).read(source, pointer)
+        node = structured.Reader(self.faults, self._allowance).read(source, pointer)
         return self._program(node, pointer, condition=True)
 
     def expression(self, source: str, pointer: str) -> Program:
         """Compile a bare expression. Raises InvalidExpression where it cannot be read."""
         return self._program(structured.embedded(source, pointer), pointer)
 
-    def pieces(self, text: str) -> list[str | Program]:
-        """Return the literal pieces and the expressions of a text. Raises InvalidExpression."""
-        return [p if isinstance(p, str) else self._program(p, "") for p in templates.split(text, "")]
-
-    def derived(self, value: Any) -> list[Program]:
-        """Return the expressions of a config value that make something of a secret: what they give is secret too."""
-        found = []
-        todo = [templates.tree(value, "", self.faults)]
-        while todo:
-            node = todo.pop()
-            todo += children(node)
-            if isinstance(node, Embedded) and path_of(node.node) is None:
-                program = self._program(node, "")
-                found += [program] if program.secret else []
-        return found
-
     def _program(self, node: Node, pointer: str, *, condition: bool = False) -> Program:
-        checker = Checker(self.roots, self.faults, self._patterns.room)
+        checker = Checker(self.roots, self.faults, self._allowance.patterns)
         checked = checker.check(node, pointer)
         if condition:
             checker.want_bool(node)

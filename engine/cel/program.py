@@ -13,7 +13,9 @@ from engine.cel import codegen, paths
 from engine.cel.errors import EvaluationError, OutOfFuel
 from engine.cel.printer import show
 from engine.cel.runtime import FAULTS
-from engine.cel.syntax import Const, Index, Name, Node, Select
+from engine.cel.shortcuts import bare
+from engine.cel.syntax import Const, Embedded, Index, Joined, MapOf, Name, Node, Select
+from engine.cel.trees import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +33,7 @@ FAULT_COST = 100  # fuel for explaining an error: && and || may go through one f
 class Program:
     """A compiled expression, condition or config value."""
 
-    __slots__ = ("_checked", "_condition", "_marks", "_run", "_tree")
+    __slots__ = ("_checked", "_condition", "_marks", "_run", "_text", "_tree")
 
     def __init__(self, tree: Node, checked: Checked, *, condition: bool = False) -> None:
         self._tree = tree
@@ -39,6 +41,7 @@ class Program:
         self._condition = condition
         self._run: Callable[[Scope], Any] | None = None
         self._marks: list[Mark | None] = []
+        self._text = ""
 
     @property
     def constant(self) -> bool:
@@ -53,12 +56,41 @@ class Program:
     @property
     def secret(self) -> bool:
         """Tell whether a secret is read."""
-        return any(reference.root == "secrets" for reference in self._checked.references)
+        return any(isinstance(node, Name) and node.name == "secrets" for node in walk(self._tree))
 
     @property
     def text(self) -> str:
         """The expression that stands for this, in CEL."""
-        return show(self._tree)
+        self._text = self._text or show(self._tree)
+        return self._text
+
+    def pieces(self, key: str | None = None) -> list[str | Program]:
+        """Return the literal pieces and the expressions of a text; with `key`, of that entry of an object.
+
+        What is no text has none.
+        """
+        node = self._tree
+        if key is not None:
+            node = Const(0, node.value.get(key)) if isinstance(node, Const) else self._entry(key)
+        if isinstance(node, Joined):
+            return [part if isinstance(part, str) else Program(part, self._checked) for part in node.parts]
+        if isinstance(node, Embedded):
+            return [Program(node, self._checked)]
+        return [node.value] if isinstance(node, Const) and isinstance(node.value, str) else []
+
+    def _entry(self, key: str) -> Node:
+        entries = self._tree.entries if isinstance(self._tree, MapOf) else ()
+        return next((e.value for e in entries if isinstance(e.key, Const) and e.key.value == key), Const(0, None))
+
+    def derived(self) -> list[Program]:
+        """Return the expressions that make something of a secret: what they give is secret too."""
+        inner = [Program(node, self._checked) for node in walk(self._tree) if isinstance(node, Embedded)]
+        return [program for program in inner if program.secret and not program.is_path]
+
+    @property
+    def is_path(self) -> bool:
+        """Tell whether this is a reference and nothing else."""
+        return paths.path_of(bare(self._tree)) is not None
 
     def evaluate(self, scope: Scope) -> Any:
         """Return the value: JSON, for a condition true or false. Raises EvaluationError, and what `scope` raises."""
@@ -114,7 +146,7 @@ class Program:
         within = mark.within
         kind = OutOfFuel if isinstance(fault, OutOfFuel) else EvaluationError
         source = within.source if within else ""
-        return kind(message, path, mark.node.at, source or show(self._tree), within.pointer if within else "")
+        return kind(message, path, mark.node.at, source or self.text, within.pointer if within else "")
 
 
 def _origin(fault: Exception) -> tuple[FrameType | None, int]:

@@ -81,7 +81,7 @@ def join(fuel: Fuel, *parts: Any) -> str:
 
 
 def encoded(fuel: Fuel, value: Any) -> str:
-    """Return a value as it stands inside a URL, percent-encoded: a slash or an @ in it would lead the call elsewhere."""
+    """Return a value as it stands inside a URL, encoded: a slash or an @ in it would lead the call elsewhere."""
     written = value if type(value) is str else text(fuel, value)
     fuel.make(3 * len(written))
     return quote(written, safe="")

@@ -22,9 +22,9 @@ def bare(node: Node) -> Node:
 
 
 def constants(where: Node) -> tuple[frozenset[Any], str] | None:
-    """Return the items of a list of texts or of numbers known beforehand, and the test that a value may be one (of `{}`).
+    """Return the items of a list of texts or of numbers known beforehand, and the test that a value may be one.
 
-    None for any other list.
+    The test has `{0}` for the value's name. None for any other list.
     """
     values = _items(bare(where))
     kinds = {type(value) for value in values}

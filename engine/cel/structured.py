@@ -20,6 +20,7 @@ from engine.cel.syntax import Binary, Call, Const, Embedded, Index, Logic, Selec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from engine.cel.limits import Allowance
     from engine.cel.syntax import Node
 
 MAX_TESTS = 200  # leaves of one condition
@@ -64,8 +65,9 @@ OPERATORS = (*_BINARY, "exists", "empty")
 class Reader:
     """Reads one condition; faults are added to those handed in."""
 
-    def __init__(self, faults: list[InvalidExpression]) -> None:
+    def __init__(self, faults: list[InvalidExpression], allowance: Allowance) -> None:
         self._faults = faults
+        self._texts = templates.Reader(faults, allowance)
         self._tests = 0
 
     def read(self, source: Any, pointer: str) -> Node:
@@ -87,6 +89,7 @@ class Reader:
 
     def _expression(self, source: str, pointer: str) -> Node:
         try:
+            self._texts.admit(source)
             return embedded(source, pointer)
         except InvalidExpression as fault:
             fault.pointer = pointer
@@ -145,7 +148,7 @@ class Reader:
     def _binary(self, operator: str, field: Node, source: dict[str, Any], pointer: str) -> Node:
         if "value" not in source:
             return self._fault(f"the operator {operator} needs a value", pointer, 'Add "value".')
-        value = templates.tree(source["value"], f"{pointer}/value", self._faults)
+        value = self._texts.tree(source["value"], f"{pointer}/value")
         if isinstance(value, Const):
             self._check(operator, value.value, f"{pointer}/value")
         elif operator == "matches":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.cel.errors import InvalidExpression
+from engine.cel.limits import TOO_LONG, Allowance
 from engine.cel.parser import parse_embedded
 from engine.cel.syntax import Const, Embedded, Entry, Item, Joined, ListOf, MapOf
 
@@ -36,39 +37,52 @@ def split(text: str, pointer: str) -> list[str | Embedded]:
     return [*pieces, plain] if plain or not pieces else pieces
 
 
-def tree(value: Any, pointer: str, faults: list[InvalidExpression], *, encode: bool = False) -> Node:
-    """Return the tree of a config value; a faulty text becomes null, its fault is added to `faults`.
+class Reader:
+    """Reads config values; faults are added to those handed in."""
 
-    `encode`: the value is a URL. Values are at most 64 levels deep (`core.values.admit` saw to that).
-    """
-    if isinstance(value, str):
-        return _text(value, pointer, faults, encode=encode)
-    if isinstance(value, dict):
-        entries = [(key, tree(v, f"{pointer}/{escape(key)}", faults)) for key, v in value.items()]
-        if all(isinstance(node, Const) for _, node in entries):
-            return Const(0, {key: node.value for key, node in entries if isinstance(node, Const)})
-        return MapOf(0, tuple(Entry(Const(0, key), node) for key, node in entries))
-    if isinstance(value, list):
-        items = [tree(v, f"{pointer}/{i}", faults) for i, v in enumerate(value)]
-        if all(isinstance(node, Const) for node in items):
-            return Const(0, [node.value for node in items if isinstance(node, Const)])
-        return ListOf(0, tuple(Item(node) for node in items))
-    return Const(0, value)
+    def __init__(self, faults: list[InvalidExpression], allowance: Allowance) -> None:
+        self._faults = faults
+        self._allowance = allowance
 
+    def tree(self, value: Any, pointer: str) -> Node:
+        """Return the tree of a config value; a faulty text becomes null.
 
-def _text(text: str, pointer: str, faults: list[InvalidExpression], *, encode: bool) -> Node:
-    if "${" not in text:
-        return Const(0, text)
-    try:
-        pieces = split(text, pointer)
-    except InvalidExpression as fault:
-        fault.pointer = pointer
-        faults.append(fault)
-        return Const(0, None)
-    if len(pieces) == 1:
-        only = pieces[0]
-        return only if isinstance(only, Embedded) else Const(0, only)
-    return Joined(0, tuple(pieces), encode)
+        Values are at most 64 levels deep (`core.values.admit` saw to that).
+        """
+        if isinstance(value, str):
+            return self.text(value, pointer)
+        if isinstance(value, dict):
+            entries = [(key, self.tree(v, f"{pointer}/{escape(key)}")) for key, v in value.items()]
+            if all(isinstance(node, Const) for _, node in entries):
+                return Const(0, {key: node.value for key, node in entries if isinstance(node, Const)})
+            return MapOf(0, tuple(Entry(Const(0, key), node) for key, node in entries))
+        if isinstance(value, list):
+            items = [self.tree(v, f"{pointer}/{i}") for i, v in enumerate(value)]
+            if all(isinstance(node, Const) for node in items):
+                return Const(0, [node.value for node in items if isinstance(node, Const)])
+            return ListOf(0, tuple(Item(node) for node in items))
+        return Const(0, value)
+
+    def text(self, text: str, pointer: str, *, encode: bool = False) -> Node:
+        """Return the tree of a text. `encode`: it is a URL."""
+        if "${" not in text:
+            return Const(0, text)
+        try:
+            self.admit(text)
+            pieces = split(text, pointer)
+        except InvalidExpression as fault:
+            fault.pointer = pointer
+            self._faults.append(fault)
+            return Const(0, None)
+        if len(pieces) == 1:
+            only = pieces[0]
+            return only if isinstance(only, Embedded) else Const(0, only)
+        return Joined(0, tuple(pieces), encode)
+
+    def admit(self, text: str) -> None:
+        """Take the characters of a text with expressions. Raises InvalidExpression where there is no room for them."""
+        if not self._allowance.characters(len(text)):
+            raise InvalidExpression(TOO_LONG, advice="Let services compute what is as large as this.")
 
 
 def escape(key: str) -> str:

@@ -24,12 +24,21 @@ from engine.cel.syntax import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the nodes right under a node, in the order of the source."""
     return _CHILDREN[type(node)](node)
+
+
+def walk(root: Node) -> Iterator[Node]:
+    """Return a node and all that are below it, in no order."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += children(node)
 
 
 def below(root: Node, levels: int) -> Node | None:

@@ -26,7 +26,7 @@ class Mark(Struct, frozen=True):
 
 
 class Source(Struct, frozen=True):
-    """Generated code: defines `make(fault, constants)`, which returns `run(scope)`. `marks[n]` belongs to line n + 1."""
+    """Generated code: it defines `make(fault, constants)`, which returns `run(scope)`."""
 
     text: str
     marks: list[Mark | None]

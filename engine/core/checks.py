@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from engine.cel import ROOTS, Compiler
-from engine.cel.compiler import MAX_PATTERNS
 from engine.cel.errors import EvaluationError, InvalidExpression
 from engine.cel.functions.times import parse as timestamp
+from engine.cel.limits import TOO_MANY_PATTERNS
 from engine.core import graph as graphs
 from engine.core.document import (
     MAX_PARALLEL,
@@ -20,14 +20,14 @@ from engine.core.document import (
 )
 from engine.core.events import RESERVED_PREFIXES
 from engine.core.http_checks import check_http
-from engine.core.programs import HTTP_ROOTS, Author, compile_config
+from engine.core.programs import HTTP_ROOTS, Author, HttpProgram, compile_config
 from engine.core.schemas import SchemaFault, Validator, count_patterns
 from engine.core.shapes import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine.cel import Patterns, Reference
+    from engine.cel import Allowance, Reference
     from engine.core.document import Step
     from engine.core.graph import Graph
     from engine.core.shapes import Findings
@@ -48,7 +48,7 @@ def check_visible(text: str | None, pointer: str, findings: Findings) -> None:
         findings.add(pointer, message, "Remove it; names are shown on one line.", code="wrong_form")
 
 
-def check_steps(placed: Placed, patterns: Patterns, findings: Findings) -> None:
+def check_steps(placed: Placed, allowance: Allowance, findings: Findings) -> None:
     """Check the steps among each other and each for itself."""
     unique = _unique(placed, findings)
     pointers = {step.id: pointer for pointer, step in unique}
@@ -68,7 +68,7 @@ def check_steps(placed: Placed, patterns: Patterns, findings: Findings) -> None:
             message = f"more than {MAX_PARALLEL} steps could run at the same time"
             findings.add("/steps", message, "Put some of them one after the other.", code="too_parallel")
     for pointer, step in unique:
-        _check_step(pointer, step, set(pointers), above, patterns, findings)
+        _check_step(pointer, step, set(pointers), above, allowance, findings)
 
 
 def _unique(placed: Placed, findings: Findings) -> Placed:
@@ -154,7 +154,7 @@ def _check_step(
     step: Step,
     known: set[str],
     above: dict[str, frozenset[str]] | None,
-    patterns: Patterns,
+    allowance: Allowance,
     findings: Findings,
 ) -> None:
     config = step.config
@@ -163,21 +163,21 @@ def _check_step(
         check_visible(config.title, f"{pointer}/config/title", findings)
     if isinstance(config, WaitConfig):
         check_visible(config.signal, f"{pointer}/config/signal", findings)
-    if isinstance(config, HttpConfig):
-        check_http(f"{pointer}/config", config, findings)
-    elif isinstance(config, WaitConfig):
+    if isinstance(config, WaitConfig):
         _check_wait(f"{pointer}/config", config, findings)
     elif isinstance(config, EventConfig) and config.name.startswith(RESERVED_PREFIXES):
         advice = f"Names beginning with {', '.join(RESERVED_PREFIXES)} are the engine's own."
         findings.add(f"{pointer}/config/name", f"{config.name!r} is reserved", advice, code="reserved_name")
-    elif isinstance(config, ManualConfig) and not _check_form(config, pointer, patterns, findings):
+    elif isinstance(config, ManualConfig) and not _check_form(config, pointer, allowance, findings):
         return
-    author = Author(Compiler(HTTP_ROOTS if step.type == "http" else ROOTS, patterns), f"{pointer}/config")
-    compile_config(config, author)
+    author = Author(Compiler(HTTP_ROOTS if step.type == "http" else ROOTS, allowance), f"{pointer}/config")
+    program = compile_config(config, author)
+    if isinstance(config, HttpConfig) and isinstance(program, HttpProgram):
+        check_http(f"{pointer}/config", config, program, findings)
     references = author.references
     faults = author.compiler.faults
     if step.condition is not None:
-        own = Author(Compiler(ROOTS, patterns), pointer)
+        own = Author(Compiler(ROOTS, allowance), pointer)
         own.condition(step.condition, "condition")
         references = references + own.references
         faults = faults + own.compiler.faults
@@ -217,13 +217,11 @@ def _placed(reference: Reference, message: str, advice: str) -> InvalidExpressio
     return InvalidExpression(message, reference.pointer, reference.position, advice, reference.source)
 
 
-def check_schema(schema: Any, pointer: str, patterns: Patterns, findings: Findings) -> bool:
+def check_schema(schema: Any, pointer: str, allowance: Allowance, findings: Findings) -> bool:
     """Check a JSON Schema of the customer's; tell whether it can be used."""
-    if not patterns.room(count_patterns(schema)):
-        message = f"the definition has more than {MAX_PATTERNS} regular expressions"
-        findings.add(
-            pointer, message, "Check texts more loosely, or in the service that uses them.", "too_many_patterns"
-        )
+    if not allowance.patterns(count_patterns(schema)):
+        advice = "Check texts more loosely, or in the service that uses them."
+        findings.add(pointer, TOO_MANY_PATTERNS, advice, code="too_many_patterns")
         return False
     try:
         Validator(schema)
@@ -233,8 +231,8 @@ def check_schema(schema: Any, pointer: str, patterns: Patterns, findings: Findin
     return True
 
 
-def _check_form(config: ManualConfig, pointer: str, patterns: Patterns, findings: Findings) -> bool:
-    return config.form is None or check_schema(config.form, f"{pointer}/config/form", patterns, findings)
+def _check_form(config: ManualConfig, pointer: str, allowance: Allowance, findings: Findings) -> bool:
+    return config.form is None or check_schema(config.form, f"{pointer}/config/form", allowance, findings)
 
 
 def _check_wait(pointer: str, config: WaitConfig, findings: Findings) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.cel import ROOTS, Compiler, Patterns
+from engine.cel import ROOTS, Allowance, Compiler
 from engine.core import checks
 from engine.core.document import (
     DEFINITION_SCHEMA,
@@ -75,10 +75,10 @@ def _parse(document: object, findings: Findings, *, check: bool) -> Definition |
         return None
     placed = [(s["pointer"], step) for s in found.get("steps", ()) if (step := _step(s)) is not None]
     if check:
-        patterns = Patterns()
+        allowance = Allowance()
         if "steps" in found:
-            checks.check_steps(placed, patterns, findings)
-        _check_rest(found, {step.id for _, step in placed}, patterns, findings)
+            checks.check_steps(placed, allowance, findings)
+        _check_rest(found, {step.id for _, step in placed}, allowance, findings)
     if findings.items:
         return None
     return Definition(
@@ -96,12 +96,12 @@ def _parse(document: object, findings: Findings, *, check: bool) -> Definition |
     )
 
 
-def _check_rest(found: dict[str, Any], known: set[str], patterns: Patterns, findings: Findings) -> None:
+def _check_rest(found: dict[str, Any], known: set[str], allowance: Allowance, findings: Findings) -> None:
     """Check what belongs to the definition as a whole."""
-    _check_trigger(found.get("trigger"), patterns, findings)
+    _check_trigger(found.get("trigger"), allowance, findings)
     if "input_schema" in found:
-        checks.check_schema(found["input_schema"], "/input_schema", patterns, findings)
-    author = Author(Compiler(ROOTS, patterns), "")
+        checks.check_schema(found["input_schema"], "/input_schema", allowance, findings)
+    author = Author(Compiler(ROOTS, allowance), "")
     author.template(found.get("output"), "output")
     checks.add_faults(author.compiler.faults, findings)
     checks.check_references(author.references, known, None, findings)
@@ -163,7 +163,7 @@ def _trigger(found: dict[str, Any] | None) -> Trigger | None:
     return Trigger(found["type"], found.get("event_name"), found.get("conditions", ()), schedule)
 
 
-def _check_trigger(found: dict[str, Any] | None, patterns: Patterns, findings: Findings) -> None:
+def _check_trigger(found: dict[str, Any] | None, allowance: Allowance, findings: Findings) -> None:
     """Check what does not fit a trigger's type, and its conditions."""
     trigger = _trigger(found)
     if trigger is None:
@@ -174,7 +174,7 @@ def _check_trigger(found: dict[str, Any] | None, patterns: Patterns, findings: F
             findings.add("/trigger", message, f"Add {name!r}.", code="missing_field")
     if trigger.schedule is not None:
         check_schedule(trigger.schedule, "/trigger/schedule", findings)
-    compiler = Compiler(_TRIGGER_ROOTS, patterns)
+    compiler = Compiler(_TRIGGER_ROOTS, allowance)
     for index, source in enumerate(trigger.conditions):
         compiler.condition(source, f"/trigger/conditions/{index}")
     checks.add_faults(compiler.faults, findings)

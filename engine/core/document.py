@@ -50,6 +50,7 @@ class HttpConfig(Struct, frozen=True):
     timeout_seconds: float = 30
     max_response_bytes: int = 1 << 20
     max_redirects: int = 0
+    idempotency_key: str | None = None  # None = the execution id
 
 
 class EventConfig(Struct, frozen=True):
@@ -216,6 +217,7 @@ CONFIGS: dict[str, Record] = {
             "timeout_seconds": Number(0, 3600, above=True),
             "max_response_bytes": Number(1, MAX_RESPONSE, whole=True),
             "max_redirects": Number(0, MAX_REDIRECTS, whole=True),
+            "idempotency_key": Text(1, 1000),
         },
         required=("url",),
     ),

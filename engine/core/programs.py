@@ -40,6 +40,7 @@ class HttpProgram(Struct, frozen=True):
     timeout_seconds: float
     max_response_bytes: int
     max_redirects: int
+    idempotency_key: Expression | None
     secret_headers: tuple[str, ...]  # names of those that read a secret
     secret_body: bool
     derived: tuple[Expression, ...]  # what makes something of a secret
@@ -157,28 +158,28 @@ def compile_config(config: Config, author: Author) -> Program:
 
 
 def _http(config: HttpConfig, author: Author) -> HttpProgram:
+    url = author.address(config.url, "url")
+    query = author.template(config.query, "query")
+    headers = author.template(config.headers, "headers")
     body = None if config.body is UNSET else author.template(config.body, "body")
     return HttpProgram(
         method=config.method,
-        url=author.address(config.url, "url"),
-        query=author.template(config.query, "query"),
-        headers=author.template(config.headers, "headers"),
+        url=url,
+        query=query,
+        headers=headers,
         body=body,
         body_type=config.body_type,
         expect_status=config.expect_status,
         timeout_seconds=config.timeout_seconds,
         max_response_bytes=config.max_response_bytes,
         max_redirects=config.max_redirects,
+        idempotency_key=author.optional(config.idempotency_key, "idempotency_key"),
         secret_headers=tuple(
-            name for name, value in config.headers.items() if Compiler(HTTP_ROOTS).template(value, "").secret
+            name for name in config.headers if any(not isinstance(p, str) and p.secret for p in headers.pieces(name))
         ),
         secret_body=body is not None and body.secret,
-        derived=tuple(Compiler(HTTP_ROOTS).derived([config.url, config.query, config.headers, _given(config.body)])),
+        derived=tuple(part for program in (url, query, headers, body) if program for part in program.derived()),
     )
-
-
-def _given(body: Any) -> Any:
-    return None if body is UNSET else body
 
 
 def _wait(config: WaitConfig, author: Author) -> WaitProgram:

@@ -82,12 +82,12 @@ def _run(draft: Draft, path: str, step: StepPlan) -> None:
 def _decide(draft: Draft, path: str, program: DecisionProgram) -> None:
     scope = draft.scope()
     inputs: dict[str, Any] = {}
-    taken: dict[str, Any] = {"branch": "fallback", "chosen": list(program.fallback)}
+    taken: dict[str, Any] = {"branch": "fallback", "when": None, "chosen": list(program.fallback)}
     try:
         for index, way in enumerate(program.ways):
             inputs.update(way.when.inputs(scope))
             if way.when.evaluate(scope):
-                taken = {"branch": index, "chosen": list(way.then)}
+                taken = {"branch": index, "when": _cut(way.when.text), "chosen": list(way.then)}
                 break
     except EvaluationError as fault:
         if program.on_error == "fail":

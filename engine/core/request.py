@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from engine.core.draft import Inputs
     from engine.core.model import State
 
+MAX_KEY = 255  # characters, as many as partners commonly keep
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,6 +49,7 @@ def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: M
         "timeout_seconds": program.timeout_seconds,
         "max_response_bytes": program.max_response_bytes,
         "max_redirects": program.max_redirects,
+        "idempotency_key": _key(program.idempotency_key and program.idempotency_key.evaluate(scope)),
         "secret_headers": program.secret_headers,
         "secret_body": program.secret_body,
         "derived": [text for part in program.derived for text in _texts(part.evaluate(scope))],
@@ -71,6 +74,19 @@ def _url(value: Any) -> str:
     if type(value) is not str or not value.lower().startswith(("http://", "https://")):
         raise EvaluationError("url must begin with http:// or https://", "url")
     return value
+
+
+def _key(value: Any) -> str | None:
+    """Return a key as it can stand in a header: with one that a partner cuts, a repeated call may act twice."""
+    if value is None:
+        return None
+    key = _text(value, "idempotency_key")
+    if not 1 <= len(key) <= MAX_KEY or not key.isascii() or not key.isprintable() or key != key.strip():
+        advice = "without line breaks and without spaces at its ends"
+        raise EvaluationError(
+            f"the idempotency key must have 1 to {MAX_KEY} ASCII characters, {advice}", "idempotency_key"
+        )
+    return key
 
 
 def _body(kind: str | None, value: Any) -> Any:

@@ -53,6 +53,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     max_response_bytes: int = DEFAULT_RESPONSE_BYTES
     max_redirects: int = 0
+    idempotency_key: str | None = None  # None = the execution id
     redact: tuple[str, ...] = ()
     secret_headers: tuple[str, ...] = ()
     secret_body: bool = False
@@ -84,6 +85,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
             timeout_seconds=_timeout(config.get("timeout_seconds"), timeout_seconds),
             max_response_bytes=_max_response_bytes(config.get("max_response_bytes")),
             max_redirects=_max_redirects(config.get("max_redirects")),
+            idempotency_key=config.get("idempotency_key"),
             redact=(*redact, *config.get("derived", ())),
             secret_headers=tuple(config.get("secret_headers", ())),
             secret_body=config.get("secret_body", False),
@@ -126,7 +128,7 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
         sent = dict(self.headers)
         if self.body is not None and self._header("content-type") is None:
             sent["Content-Type"] = DEFAULT_TYPES[body_type_of(self.body_type, None)]
-        sent["Idempotency-Key"] = self.execution_id
+        sent["Idempotency-Key"] = self.idempotency_key or self.execution_id
         return sent
 
     def expects(self, status: int) -> bool:

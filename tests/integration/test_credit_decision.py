@@ -66,12 +66,18 @@ class Desk:
 
     async def review(self, verb: str, **said: Any) -> str:
         """Complete or reject the one task there is, or will be; return its title."""
-        while not (tasks := (await self.client.get(TASKS)).json()["items"]):
-            await asyncio.sleep(0.05)
-        (task,) = tasks
+        task = await self._task()
         done = await self.client.post(f"{TASKS}/{task['id']}/{verb}", json={"by": "uma", **said})
         assert done.is_success, done.text
         return str(task["title"])
+
+    async def _task(self) -> Any:
+        for _ in range(600):
+            if tasks := (await self.client.get(TASKS)).json()["items"]:
+                break
+            await asyncio.sleep(0.05)
+        assert len(tasks) == 1
+        return tasks[0]
 
     async def sign(self) -> None:
         sent = await self.client.post(SIGNALS, json={"name": "contract.signed", "correlation_key": "app-7/off-1"})

@@ -83,10 +83,11 @@ class Writer:
         return HOLE.sub(hole, template)
 
     def _choose(self, options: tuple[str, ...]) -> str:
-        return self._draw(one_of(options))
+        chosen: str = self._draw(one_of(options))
+        return chosen
 
     def _one_in(self, many: int) -> bool:
-        return self._draw(one_of(tuple(range(many)))) == many - 1
+        return bool(self._draw(one_of(tuple(range(many)))) == many - 1)
 
 
 SYMBOLS = frozenset({"order", "sign", "step", "part", "pattern", "zone"})
@@ -111,7 +112,7 @@ def expressions(kind: str) -> st.SearchStrategy[str]:
 
     @st.composite
     def make(draw: DrawFn) -> str:
-        return Writer(draw).write(kind, draw(one_of((1, 2, 2, 3, 3, 4))))
+        return Writer(draw).write(kind, draw(one_of((2, 3, 3, 4, 4, 5))))
 
     return make()
 
@@ -128,11 +129,12 @@ WHEN = one_of(
         "2026-02-30T00:00:00Z",
     )
 )
-KEYS = one_of(("a", "b", "c", "é"))
+COUNTS = st.fixed_dictionaries({"a": INT}, optional={"b": INT, "é": INT})
+NAMED = st.fixed_dictionaries({"a": TEXT}, optional={"b": TEXT, "c": TEXT})
 LINE = st.fixed_dictionaries({"sku": TEXT, "tags": st.lists(TEXT, max_size=2)}, optional={"count": INT, "price": FLOAT})
 ORDER = st.fixed_dictionaries(
     {
-        "lines": st.lists(LINE, max_size=3),
+        "lines": st.lists(LINE, min_size=1, max_size=3),
         "customer": st.fixed_dictionaries({}, optional={"name": TEXT, "vip": st.booleans()}),
     },
     optional={"count": INT},
@@ -143,7 +145,7 @@ def inputs() -> st.SearchStrategy[dict[str, Any]]:
     """Return values for `input`."""
     members = {
         "n": INT, "m": INT, "x": FLOAT, "y": FLOAT, "s": TEXT, "t": TEXT, "yes": st.booleans(), "no": st.booleans(), "none": st.none(),
-        "when": WHEN, "numbers": st.lists(INT, max_size=4), "floats": st.lists(FLOAT, max_size=3), "words": st.lists(TEXT, max_size=3),
-        "counts": st.dictionaries(KEYS, INT, max_size=3), "names": st.dictionaries(KEYS, TEXT, max_size=3), "order": ORDER,
+        "when": WHEN, "numbers": st.lists(INT, min_size=1, max_size=4), "floats": st.lists(FLOAT, max_size=3), "words": st.lists(TEXT, min_size=1, max_size=3),
+        "counts": COUNTS, "names": NAMED, "order": ORDER,
     }  # fmt: skip
     return st.fixed_dictionaries(members, optional={"gift": TEXT})

@@ -32,8 +32,9 @@ LEAVES: dict[str, tuple[str, ...]] = {
                   "timestamp(input.when)", "timestamp(0)", "timestamp('1999-12-31T23:59:59.123456-08:00')"),
     "duration": ("duration('90s')", "duration('-1.5h')", "duration('1500ms')", "duration('2h45m')", "duration('0')",
                  "duration('10us')"),
-    "index": ("0", "1", "2", "-1", "3"),
-    "key": ("'a'", "'b'", "'c'", "input.s"),
+    "index": ("0", "0", "1", "0", "1", "2", "3", "-1"),
+    "key": ("'a'", "'a'", "'b'", "'c'", "input.s"),
+    "encoded": ("'YWI='", "'YWI'", "'YQ=='", "'Y Q'", "''", "'!'", "'YQ==='", "input.s"),
     "separator": ("','", "''", "'b'", "input.s"),
     "pattern": ("'^a'", "'[a-c]+$'", "'.'", r"r'\d'", "'(?i)B|x'", "'é'"),
     "zone": ("'Europe/Berlin'", "'+05:30'", "'-08:00'", "'America/New_York'", "'UTC'"),
@@ -57,6 +58,7 @@ LEAVES: dict[str, tuple[str, ...]] = {
 
 ANY_KIND = (
     "(<truth> ? <same> : <same>)",
+    "(<truth> ? <same> : <truth> ? <same> : <same>)",
     "cel.bind(@x, <other>, <same x:other>)",
 )
 ANY_ITEM = (
@@ -70,7 +72,7 @@ LINE = {"int": "count", "text": "sku", "float": "price", "list text": "tags"}
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "int": (
-        "(<int?> <sign> <int?>)", "(<int> <sign> <int> <sign> <int>)", "-<int?>", "size(<text?>)", "<list item>.size()", "size(<map item>)",
+        "(<int?> <sign> <int?>)", "(<int> <sign> <int> <sign> <int>)", "(<int> <sign> -<int> <sign> (<int> <sign> <int>))", "-<int?>", "size(<text?>)", "<list item>.size()", "size(<map item>)",
         "size(<bytes>)", "<text?>.indexOf(<text?>)", "<text>.lastIndexOf(<text>)", "<text>.indexOf(<text>, <index>)",
         "<text>.lastIndexOf(<text>, <index>)", "math.abs(<int?>)", "math.sign(<int>)", "math.greatest(<int?>, <int>)",
         "math.least(<int>, <int>, <int>)", "math.greatest(<list int>)", "int(<text>)", "int(<float>)", "int(<timestamp>)",
@@ -87,8 +89,9 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "(<timestamp?> <order> <timestamp?>)", "(<duration?> <order> <duration?>)", "(<small> <order> <float>)", "(<bytes> <order> <bytes>)",
         "(<any> == <any>)", "(<any> != <any>)", "(<list item> == <list item>)", "(<map item> != <map item>)",
         "(<optional item> == <optional item>)", "(<any> in <list item>)", "(<item> in <list item>)", "(<text> in <map item>)",
-        "(<any> in <map item>)", "(<truth> && <truth>)", "(<truth> || <truth>)", "!<truth>", "(<truth> && <truth> || <truth>)",
-        "(<truth> || <truth> && !<truth>)", "(<int> <order> <int> && <truth> || <float> <order> <float>)", "<text?>.contains(<text?>)",
+        "(<int> in <map item>)", "(<bool> in <map item>)", "(<truth> && <truth>)", "(<truth> || <truth>)", "!<truth>", "(<truth> && <truth> || <truth>)",
+        "(<truth> || <truth> && !<truth>)", "(<int> <order> <int> && <truth> || <float> <order> <float>)", "(<int> <sign> <int> <order> <int> <sign> <int>)",
+        "(<int> <order> <int> == <truth> && !<truth> || <truth> && <truth>)", "(!<truth> || <text> + <text> in <list text>)", "<text?>.contains(<text?>)",
         "<text?>.startsWith(<text?>)", "<text>.endsWith(<text>)", "<text>.matches(<pattern>)", "matches(<text>, <pattern>)",
         "<list?>.all(@x, <truth x:other>)", "<list item>.all(@x, <truth x:item>)", "<list item>.exists(@x, <truth x:item>)",
         "<list item>.exists_one(@x, <truth x:item>)", "<map item>.all(@k, <truth k:text>)", "<map item>.exists(@k, <truth k:text>)",
@@ -99,13 +102,13 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     ),
     "text": (
         "(<text?> + <text?>)", "(<text> + <text> + <text>)", "string(<int>)", "string(<bool>)", "string(<bytes>)", "<text?>.lowerAscii()",
-        "<text?>.upperAscii()", "<text?>.trim()", "<text>.reverse()", "<text>.substring(<index>)", "<text>.substring(<index>, <index>)",
+        "<text?>.upperAscii()", "<text?>.trim()", "<text>.reverse()", "<text>.substring(<index>)", "(<text> + 'wxyz').substring(<index>, <index>)",
         "<text>.charAt(<index>)", "<text?>.replace(<text?>, <text>)", "<text>.replace(<text>, <text>, <index>)", "<list text>.join()",
         "<list text>.join(<separator>)", "'%s-%d'.format([<text>, <int>])", "'%x|%o|%b'.format([<int>, <int>, <int>])",
         "'%s %X'.format([<bool>, <text>])", "'%.2f;%e'.format([<float>, <float>])", "'%f'.format([<small>])", "base64.encode(<bytes>)",
         "<line>.sku",
     ),
-    "bytes": ("(<bytes> + <bytes>)", "bytes(<text>)", "base64.decode(base64.encode(<bytes>))", "base64.decode(<text>)"),
+    "bytes": ("(<bytes> + <bytes>)", "bytes(<text>)", "base64.decode(base64.encode(<bytes>))", "base64.decode(<encoded>)"),
     "timestamp": (
         "(<timestamp?> + <duration?>)", "(<duration> + <timestamp>)", "(<timestamp?> - <duration?>)", "timestamp(<small>)",
         "timestamp(string(timestamp(<small>)))",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.cel import checker, compile_condition, compiler, fuel, grammar, linear, structured
+from engine.cel import checker, compile_condition, fuel, grammar, limits, linear, structured
 from engine.cel.library import FUNCTIONS, MACROS, METHODS, Function
 from tests.docs.made.markdown import code, table
 
@@ -143,7 +143,8 @@ LIMITS = (
     (grammar.MAX_LEVELS, "operations within each other, as in `1 + 1 + 1`"),
     (checker.MAX_NODES, "parts of all the expressions in one field of a config"),
     (structured.MAX_TESTS, "leaves of one structured condition"),
-    (compiler.MAX_PATTERNS, "patterns of `matches` in one definition"),
+    (limits.MAX_EXPRESSIONS, "characters of all expressions of a definition"),
+    (limits.MAX_PATTERNS, "regular expressions of a definition, those in its JSON Schemas included"),
     (linear.MAX_PATTERN, "characters of one of them"),
     (fuel.MAX_TEXT, "characters of a text that is made"),
     (fuel.FUEL, "units of work for one decision, over all that it evaluates at once; a unit is some 0.1 µs"),
@@ -194,6 +195,6 @@ def conditions() -> str:
     return table(("operator", "the field", "`input.a` with it"), rows)
 
 
-def limits() -> str:
+def bounds() -> str:
     """Return the limits with their numbers."""
     return table(("at most", ""), [(f"{number:,}", of) for number, of in LIMITS])

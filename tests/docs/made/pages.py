@@ -25,7 +25,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "macros": expressions.macros,
         "functions": expressions.functions,
         "conditions": expressions.conditions,
-        "limits": expressions.limits,
+        "limits": expressions.bounds,
     },
     "docs/observability.md": {
         "workers": metrics.of_workers,

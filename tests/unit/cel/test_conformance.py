@@ -11,7 +11,7 @@ from tests.unit.cel.given import alike, refusal, value
 
 INPUT = {
     "n": 2, "x": 2.5, "s": "abc", "yes": True, "none": None, "l": [1, 2, 3], "empty": [], "big": 10**20,
-    "m": {"a": 1, "nil": None, "in": {"b": [5, 6]}, "odd-name": 7}, "words": ["b", "a"], "mixed": [1, "a", None],
+    "m": {"a": 1, "nil": None, "if": {"b": [5, 6]}, "odd-name": 7}, "words": ["b", "a"], "mixed": [1, "a", None],
     "rows": [{"id": 2, "q": 1.5}, {"id": 1, "q": 2.5}],
 }  # fmt: skip
 INF, NAN = math.inf, math.nan
@@ -171,7 +171,7 @@ def test_lists_have_no_other_members_and_no_order(source: str) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [("{}", {}), ("{'a': 1, 'b': [2],}", {"a": 1, "b": [2]}), ("{'a' + 'b': 1}", {"ab": 1}), ("{'a': 1}.a", 1), ("{'a': 1}['a']", 1),
-     ("input.m['odd-name']", 7), ("input.m.`odd-name`", 7), ("input.m.in.b[1]", 6), ("input . m . a", 1), ("input.m[input.words[1]]", 1),
+     ("input.m['odd-name']", 7), ("input.m.`odd-name`", 7), ("input.m.if.b[1]", 6), ("input . m . a", 1), ("input.m[input.words[1]]", 1),
      ("'a' in input.m", True), ("'z' in input.m", False), ("1 in input.m", False), ("null in input.m", False),
      ("{'a': 1, 'b': 2} == {'b': 2, 'a': 1}", True), ("{'a': 1} == {'a': 2}", False), ("{'a': 1} == {'b': 1}", False), ("{} == []", False)],
 )  # fmt: skip
@@ -182,7 +182,7 @@ def test_maps_are_made_read_by_field_or_key_and_searched_by_key(source: str, exp
 @pytest.mark.parametrize(
     "source",
     ["input.m.zz", "input.m['zz']", "input.m[0]", "input.m.nil.x", "input.m + input.m", "input.m < input.m", "{'a': 1, 'a': 2}",
-     "{input.s: 1, 'abc': 2}", "{1: 2}", "{input.n: 1}", "{'a'}", "{true: 1}", "{null: 1}"],
+     "{input.s: 1, 'abc': 2}", "{1: 2}", "{input.n: 1}", "{'a'}", "input.m.in", "{true: 1}", "{null: 1}"],
 )  # fmt: skip
 def test_maps_refuse_missing_keys_keys_twice_and_keys_that_are_no_texts(source: str) -> None:
     assert refusal(source, input=INPUT)
@@ -191,7 +191,7 @@ def test_maps_refuse_missing_keys_keys_twice_and_keys_that_are_no_texts(source: 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [("has(input.n)", True), ("has(input.zz)", False), ("has(input.m.nil)", True), ("has(input.m.zz)", False), ("has({'a': 1}.a)", True),
-     ("has(input.m.in.b)", True), ("has(input.?zz.y)", False), ("has(input.?m.a)", True)],
+     ("has(input.m.if.b)", True), ("has(input.?zz.y)", False), ("has(input.?m.a)", True), ("has(input.m['odd-name'])", True)],
 )  # fmt: skip
 def test_has_asks_for_the_last_field_whatever_its_value(source: str, expected: Any) -> None:
     check(source, expected)
@@ -229,7 +229,7 @@ def test_of_non_zero_value_holds_nothing_that_is_empty(source: str, expected: An
 @pytest.mark.parametrize(
     ("source", "expected"),
     [("input.?n.value()", 2), ("input.?zz.hasValue()", False), ("input.?zz.orValue(1)", 1), ("input.?zz.y.z.orValue(1)", 1), ("input.?m.a.value()", 1),
-     ("input.?m.?zz.orValue(0)", 0), ("input.?m.in.b[?0].value()", 5), ("input.l[?0].value()", 1), ("input.l[?3].hasValue()", False), ("input.l[?-1].hasValue()", False),
+     ("input.?m.?zz.orValue(0)", 0), ("input.?m.if.b[?0].value()", 5), ("input.l[?0].value()", 1), ("input.l[?3].hasValue()", False), ("input.l[?-1].hasValue()", False),
      ("input.m[?'a'].value()", 1), ("input.m[?'zz'].hasValue()", False), ("input.?m.nil.hasValue()", True), ("input.?none.x.hasValue()", False),
      ("input.none.?x.hasValue()", False), ("input.s.?x.hasValue()", False), ("input?.n.value()", 2), ("optional.of({'a': 1}).a.value()", 1),
      ("optional.of([7])[0].value()", 7), ("input.?l[9].hasValue()", False)],
@@ -347,7 +347,7 @@ def test_what_macros_refuse(source: str) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [("input.l.filter(x, x > 1)", [2, 3]), ("[].filter(x, x)", []), ("input.m.filter(k, k < 'b')", ["a"]), ("input.l.map(x, x * 2)", [2, 4, 6]),
-     ("input.l.map(x, x > 1, x * 2)", [4, 6]), ("input.m.map(k, k).sort()", ["a", "in", "nil", "odd-name"]), ("input.rows.sortBy(r, r.id).map(r, r.q)", [2.5, 1.5]),
+     ("input.l.map(x, x > 1, x * 2)", [4, 6]), ("input.m.map(k, k).sort()", ["a", "if", "nil", "odd-name"]), ("input.rows.sortBy(r, r.id).map(r, r.q)", [2.5, 1.5]),
      ("input.rows.sortBy(r, -r.id)[0].id", 2), ("['b', 'a'].sortBy(x, x)", ["a", "b"]), ("[3, 1, 2].sortBy(x, x == 1)", [3, 2, 1]), ("[].sortBy(x, 1 / 0)", []),
      ("[[1, 2], [3]].map(x, x.map(y, y + 1))", [[2, 3], [4]]), ("[1, 2].map(x, [1, 2].filter(x, x > 1))", [[2], [2]]), ("[1, 2].map(x, [10].map(y, x + y))", [[11], [12]]),
      ("input.l.map(x, x % 2 == 1, {'v': x})", [{"v": 1}, {"v": 3}]), ("[1, 2].map(n, n + input.n)", [3, 4])],
@@ -388,7 +388,7 @@ def test_what_the_transforming_macros_refuse(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("cel.bind(x, 2, x * x)", 4), ("cel.bind(x, input.m.in, x.b[0] + x.b[1])", 11), ("cel.bind(x, 1, cel.bind(y, x + 1, x + y))", 3),
+    [("cel.bind(x, 2, x * x)", 4), ("cel.bind(x, input.m.if, x.b[0] + x.b[1])", 11), ("cel.bind(x, 1, cel.bind(y, x + 1, x + y))", 3),
      ("cel.bind(x, 1, cel.bind(x, x + 1, x))", 2), ("cel.bind(x, 1 / 0, 2)", 2), ("cel.bind(x, 1 / 0, true || x > 1)", True), ("[1, 2].map(x, cel.bind(y, x * 2, y + 1))", [3, 5]),
      ("cel.bind(x, [1, 2], x.map(y, x.size() * y))", [2, 4])],
 )  # fmt: skip

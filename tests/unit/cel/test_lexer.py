@@ -43,7 +43,7 @@ def test_a_source_is_split_at_its_signs() -> None:
 
 
 def test_space_and_comments_are_passed_over() -> None:
-    assert [(t.text, t.at) for t in tokens(" a\t\r\n\f// b ' c\n  d // e")] == [("a", 1), ("d", 16)]
+    assert [(t.text, t.at) for t in tokens(" a\t\r\n\f// b ' c\n  d // e")] == [("a", 1), ("d", 17)]
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,12 @@ def test_a_step_named_by_two_decisions_is_skipped_if_neither_chooses_it() -> Non
 def test_a_decision_records_branch_choice_and_what_it_read() -> None:
     when = {"all": [{"field": "input.amount", "operator": "gt", "value": 10}]}
     life = lived(decision("d", (False, []), (when, ["a"])), http("a"), value={"amount": 11})
-    assert life.activity("d").output == {"branch": 1, "chosen": ["a"], "inputs": {"input.amount": 11}}
+    assert life.activity("d").output == {
+        "branch": 1,
+        "when": "input.amount > 10",
+        "chosen": ["a"],
+        "inputs": {"input.amount": 11},
+    }
 
 
 def test_large_values_that_a_decision_read_are_cut() -> None:

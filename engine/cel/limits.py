@@ -1,0 +1,39 @@
+"""What the expressions of one definition may take together; counted while it is checked, before the work is done."""
+
+from __future__ import annotations
+
+MAX_PATTERNS = 100  # regular expressions; a hostile one takes 10 ms to compile
+MAX_EXPRESSIONS = 128 << 10  # characters; to read and check as many takes some 0.3 s
+
+TOO_MANY_PATTERNS = f"the definition has more than {MAX_PATTERNS} regular expressions"
+TOO_LONG = f"the expressions of the definition have more than {MAX_EXPRESSIONS} characters together"
+
+
+class Allowance:
+    """What is left to a definition."""
+
+    def __init__(self) -> None:
+        self._patterns = MAX_PATTERNS
+        self._characters = MAX_EXPRESSIONS
+
+    def patterns(self, count: int = 1) -> bool:
+        """Take regular expressions; tell whether there was room for them."""
+        self._patterns -= count
+        return self._patterns >= 0
+
+    def characters(self, count: int) -> bool:
+        """Take characters of expressions; tell whether there was room for them."""
+        self._characters -= count
+        return self._characters >= 0
+
+
+class Unlimited(Allowance):
+    """For a definition that has been published: it is what it is."""
+
+    def patterns(self, count: int = 1) -> bool:  # noqa: ARG002  the interface
+        """Return true."""
+        return True
+
+    def characters(self, count: int) -> bool:  # noqa: ARG002  the interface
+        """Return true."""
+        return True
