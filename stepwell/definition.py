@@ -17,6 +17,7 @@ from engine.errors import NotFound, OperatorError
 from stepwell import documents
 from stepwell.arguments import given, limit_option, page_size, why_options
 from stepwell.client import Client
+from stepwell.findings import tell_finding
 from stepwell.output import as_row, confirmed, counted, day, facts, json_option, listing, say, show, typed, yes_option
 from stepwell.remote import Remote, api_options
 
@@ -64,12 +65,7 @@ def _tell_validation(console: Console, path: str, found: ValidationView) -> None
         return
     say(console, f"{path}: not valid", style="red")
     for finding in found.findings:
-        say(console, finding.pointer or "/", 2)
-        say(console, finding.message, 6)
-        for line in finding.excerpt.splitlines():
-            say(console, line, 10)
-        if finding.advice:
-            say(console, f"→ {finding.advice}", 6)
+        tell_finding(console, finding)
 
 
 @definition.command("publish")

@@ -21,6 +21,7 @@ from engine.errors import (
     Unavailable,
     UnreadableBody,
 )
+from stepwell.findings import tell_finding
 from stepwell.output import AS_JSON, Terminal, as_text, say
 
 # What is good advice for a client of the API, in the words of this program.
@@ -103,12 +104,7 @@ def tell(problem: StepwellError, *, as_json: bool = False) -> None:
     if problem.pointer and problem.pointer not in {finding.pointer for finding in problem.findings}:
         say(console, f"at {problem.pointer}", 2)
     for finding in problem.findings:
-        say(console, finding.pointer or "/", 2)
-        say(console, finding.message, 6)
-        for line in finding.excerpt.splitlines():
-            say(console, line, 10)
-        if finding.advice:
-            say(console, f"→ {finding.advice}", 6)
+        tell_finding(console, finding)
     say(console, f"→ {_in_our_words(problem.advice)}", 2)
 
 
@@ -116,7 +112,7 @@ def _as_value(problem: StepwellError) -> dict[str, Any]:
     """Return a problem as an object; there are always the same fields."""
     return {
         "code": problem.code,
-        "message": problem.message,
+        "message": problem.message.encode("utf-8", "replace").decode(),  # it may name a file by bytes that are no text
         "advice": _in_our_words(problem.advice),
         "pointer": problem.pointer,
         "findings": problem.findings,

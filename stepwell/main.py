@@ -24,6 +24,7 @@ COMMANDS = {
     "migrate": "programs:migrate",
     "doctor": "doctor:doctor",
     "definition": "definition:definition",
+    "expression": "expression:expression",
     "process": "process:process",
     "task": "task:task",
     "signal": "signals:signal",

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from engine.cel import calls
 from engine.cel.calls import SAID, nearest
 from engine.cel.errors import InvalidExpression
-from engine.cel.library import FUNCTIONS, NAMESPACES
+from engine.cel.grammar import NAMESPACES
+from engine.cel.lexer import hyphenated
+from engine.cel.library import FUNCTIONS
 from engine.cel.paths import Parts, Reference, path_of
 from engine.cel.printer import show
 from engine.cel.scope import PROCESS_FIELDS, STEP_FIELDS
@@ -102,9 +104,14 @@ class Checker:
 
     def want(self, node: Node, kind: str, wanted: Iterable[str], what: str) -> None:
         """Note a fault where a node is of a kind that is not wanted; `what` says what it is here."""
-        if kind != "any" and kind not in wanted:
-            said = " or ".join(SAID[w] for w in wanted)
-            self.fault(bare(node), f"{what} must be {said}, and this is {SAID[kind]}")
+        if kind == "any" or kind in wanted:
+            return
+        said = " or ".join(SAID[w] for w in wanted)
+        outer = self._pointer, self._source
+        if isinstance(node, Embedded):
+            self._pointer, self._source = node.pointer, node.source
+        self.fault(bare(node), f"{what} must be {said}, and this is {SAID[kind]}")
+        self._pointer, self._source = outer
 
     def _embedded(self, node: Embedded) -> str:
         outer = self._pointer, self._source, self._special
@@ -140,6 +147,8 @@ class Checker:
             advice = f"{node.name} is the name of a function: write it with its arguments in brackets."
         elif node.name == "secrets":
             advice = "Secrets can be read in http steps only."
+        elif name := hyphenated(self._source, node.at):
+            advice = f'Write ["{name}"] in place of .{name}.'
         else:
             advice += nearest(node.name, known)
         self.fault(node, f"{node.name!r} is not known here", advice)
@@ -188,6 +197,8 @@ class Checker:
                 self.fault(_first(node), "a secret is written secrets.NAME")
             self._note(node, root, text, None)
             return "optional" if isinstance(node, Select) and node.optional else "text"
+        if _optional_id(node):
+            self.fault(node, "a step itself is never optional", "Write .? behind it: steps.ID.?output.")
         if len(parts) < 2 or not isinstance(parts[0], str) or parts[1] not in STEP_FIELDS:
             first = f"names no value of step {parts[0]!r}" if isinstance(parts[0], str) else "names no step"
             advice = f"A step has {', '.join(STEP_FIELDS)}; its result is steps.{parts[0]}.output."
@@ -230,13 +241,14 @@ class Checker:
         if node.operator == "!":
             self.want(node.operand, kind, ("bool",), "what follows !")
             return "bool"
-        self.want(node.operand, kind, ("number", "duration"), "what follows -")
+        self.want(node.operand, kind, ("number",), "what follows -")
         return kind
 
     def _binary(self, node: Binary) -> str:
         left, right = self.kind(node.left), self.kind(node.right)
         operator = node.operator
         if operator in ("==", "!="):
+            self._comparable(node, left, right)
             return "bool"
         if operator == "in":
             self.want(node.right, right, ("list", "map"), "what follows in")
@@ -246,6 +258,11 @@ class Checker:
         if left not in _ORDERED or right not in _ORDERED or ("any" not in (left, right) and left != right):
             self.fault(node, f"{SAID.get(left, left)} and {SAID.get(right, right)} have no order", _TIMES)
         return "bool"
+
+    def _comparable(self, node: Binary, left: str, right: str) -> None:
+        if left != right and not {"any", "null"} & {left, right}:
+            message = f"{SAID[left]} and {SAID[right]} are never equal"
+            self.fault(node, message, _TIMES if {left, right} & {"timestamp", "duration"} else "")
 
     def _sum(self, node: Binary, left: str, right: str) -> str:
         operator = node.operator
@@ -307,7 +324,9 @@ class Checker:
 
     def _call(self, node: Call) -> str:
         operands = (node.target, *node.args) if node.target is not None else node.args
-        kinds = [self.kind(operand) for operand in operands]
+        kinds = []
+        for operand in operands:  # not a comprehension: it takes a frame of the stack at each level
+            kinds.append(self.kind(operand))  # noqa: PERF401
         function = calls.function_of(self, node)
         if function is None:
             return "any"
@@ -319,10 +338,15 @@ class Checker:
 
     def _macro(self, node: Macro) -> str:
         target = self.kind(node.target)
+        for name in node.variables:
+            if name in self._roots or name in ("steps", "secrets"):
+                self.fault(node, f"the variable {name!r} hides what is read by that name", "Name it otherwise.")
         outer = self._variables
         bound = target if node.name == "cel.bind" else "any"
         self._variables = {**outer, **dict.fromkeys(node.variables, bound)}
-        kinds = [self.kind(arg) for arg in node.args]
+        kinds = []
+        for arg in node.args:
+            kinds.append(self.kind(arg))  # noqa: PERF401  as above
         self._variables = outer
         return calls.check_macro(self, node, target, kinds)
 
@@ -346,6 +370,13 @@ class Checker:
 
 
 _TIMES = "Write timestamp(x) or duration(x) around a text that is one."
+
+
+def _optional_id(node: Node) -> bool:
+    """Tell whether a path of `steps` looks for the step itself as an optional."""
+    while isinstance(node, Select | Index) and not isinstance(node.operand, Name):
+        node = node.operand
+    return isinstance(node, Select | Index) and node.optional
 
 
 def _first(node: Node) -> Name:

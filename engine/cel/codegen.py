@@ -63,7 +63,6 @@ _CALLED: list[Callable[..., Any]] = [
     *_OPERATIONS.values(),
     *(function.call for function in (*FUNCTIONS.values(), *METHODS.values())),
     operations.negate,
-    operations.invert,
     operations.index,
     operations.select,
     operations.has,
@@ -95,7 +94,7 @@ NAMES: dict[str, Any] = {
 def generate(tree: Node, checked: Checked, *, condition: bool) -> Source:
     """Return the source for a tree without faults."""
     generator = Generator(checked, json=not condition)
-    return generator.source(generator.truth(tree, {}) if condition else generator.value(tree))
+    return generator.source(generator.truth(tree) if condition else generator.value(tree))
 
 
 class Generator(Writer):
@@ -111,7 +110,7 @@ class Generator(Writer):
         self.cost += 1
         write = self._write[type(node)]
         if self.body.indent >= DEEPEST and isinstance(node, Logic | Macro | Ternary):
-            return self.apart(lambda: write(self, node), node)
+            return self.apart(write, node)
         return write(self, node)
 
     def value_with(self, node: Node, variables: dict[str, str]) -> str:
@@ -121,11 +120,18 @@ class Generator(Writer):
         self.body.variables = outer
         return value
 
-    def truth(self, node: Node, variables: dict[str, str]) -> str:
-        """Write a node that must be true or false."""
-        value = self.value_with(node, variables)
+    def truth(self, node: Node, variables: dict[str, str] | None = None) -> str:
+        """Write a node that must be true or false, and sees variables if there are any for it."""
+        outer = self.body.variables
+        self.body.variables = variables or outer
+        value = self.value(node)
+        self.body.variables = outer
         if self._kind(node) != "bool":
-            self.line(f"if {value}.__class__ is not bool: runtime_not_bool(fuel, {value})", node)
+            around = self.within
+            self.within = node if isinstance(node, Embedded) else around
+            test = f"if {value}.__class__ is not bool: runtime_not_bool(fuel, {value})"
+            self.line(test, shortcuts.bare(node))
+            self.within = around
         return value
 
     @contextmanager
@@ -134,9 +140,6 @@ class Generator(Writer):
         self.body.indent += 1
         yield
         self.body.indent -= 1
-
-    def _test(self, node: Node) -> str:
-        return self.truth(node, self.body.variables)
 
     def _kind(self, node: Node) -> str:
         return self._checked.kinds.get(id(shortcuts.bare(node)), "any")
@@ -184,7 +187,15 @@ class Generator(Writer):
         operand, field = self.value(node.operand), repr(node.field)
         if node.optional or self._kind(node.operand) == "optional":
             return self.call(operations.optional_select, node, operand, field)
-        return self.set(f"{operand}[{field}]", node, operations.select, (operand, field))
+        member = f"{operand}[{field}]"
+        if not self._is_data(node.operand):  # it may be an optional
+            member += f" if {operand}.__class__ is dict else operations_select(fuel, {operand}, {field})"
+        return self.set(member, node, operations.select, (operand, field))
+
+    def _is_data(self, node: Node) -> bool:
+        """Tell whether a value is JSON as it came: of a path that begins with a root."""
+        root, _ = path_of(node) or ("", ())
+        return root != "" and root not in self.body.variables
 
     def _has(self, node: Has) -> str:
         select = node.select
@@ -210,10 +221,9 @@ class Generator(Writer):
     # ---- operators
 
     def _unary(self, node: Unary) -> str:
-        operand = self.value(node.operand)
-        if node.operator == "!" and self._kind(node.operand) == "bool":
-            return self.set(f"not {operand}", node)
-        return self.call(operations.invert if node.operator == "!" else operations.negate, node, operand)
+        if node.operator == "!":
+            return self.set(f"not {self.truth(node.operand)}", node)
+        return self.call(operations.negate, node, self.value(node.operand))
 
     def _binary(self, node: Binary) -> str:
         left = self.value(node.left)
@@ -235,26 +245,25 @@ class Generator(Writer):
         result, error = self.new(), self.new("e")
         undecided = result if node.operator == "&&" else f"not {result}"
         self.line(f"{error} = None")
-        self._guarded(node, node.parts[0], result, error)
-        for part in node.parts[1:-1]:
-            self.line(f"if {undecided}:")
+        for part in node.parts[:-1]:
+            first = part is node.parts[0]
+            if not first:
+                self.line(f"if {undecided}:")
+            self.body.indent += not first
+            self.line("try:")
             with self.deeper():
-                self._guarded(node, part, result, error)
+                self.line(f"{result} = {self.truth(part)}")
+            self.line("except FAULTS as x:")
+            self.line(f" {error} = fault(fuel, x, {error}); {result} = {node.operator == '&&'}")
+            self.body.indent -= not first
         self.line(f"if {undecided}:")
         with self.deeper():
-            self.line(f"{result} = {self._test(node.parts[-1])}")
+            self.line(f"{result} = {self.truth(node.parts[-1])}")
         self.line(f"if {error} is not None and {undecided}: raise {error}")
         return result
 
-    def _guarded(self, node: Logic, part: Node, result: str, error: str) -> None:
-        self.line("try:")
-        with self.deeper():
-            self.line(f"{result} = {self._test(part)}")
-        self.line("except FAULTS as x:")
-        self.line(f" {error} = {error} or fault(x); {result} = {node.operator == '&&'}")
-
     def _ternary(self, node: Ternary) -> str:
-        test, result = self._test(node.test), self.new()
+        test, result = self.truth(node.test), self.new()
         for begin, branch in ((f"if {test}:", node.then), ("else:", node.other)):
             self.line(begin)
             with self.deeper():
@@ -306,7 +315,9 @@ class Generator(Writer):
     def _call(self, node: Call) -> str:
         if node.function == "orValue" and node.target is not None:
             return self._or_value(node, node.target)
-        operands = [self.value(n) for n in ((node.target, *node.args) if node.target is not None else node.args)]
+        operands = []
+        for operand in (node.target, *node.args) if node.target is not None else node.args:
+            operands.append(self.value(operand))  # noqa: PERF401  a comprehension takes a frame of the stack at each level
         pattern = shortcuts.bare(node.args[-1]) if node.function == "matches" else None
         if isinstance(pattern, Const):
             return self.call(texts.matches, node, *operands[:-1], self.constant(searcher(pattern.value)))
@@ -319,23 +330,6 @@ class Generator(Writer):
         self.line("else:")
         with self.deeper():
             self.line(f"{result} = {self.value(node.args[0])}")
-        return result
-
-    def _macro(self, node: Macro) -> str:
-        target = self.value(node.target)
-        names = [self.new("v") for _ in node.variables]
-        bound = {**self.body.variables, **dict(zip(node.variables, names, strict=True))}
-        if node.name == "cel.bind":
-            self.line(f"{names[0]} = {target}")
-            return self.value_with(node.args[0], bound)
-        if node.name != "optMap":
-            return loops.write(self, node, target, names, bound)
-        result = self.new()
-        self.line(f"{result} = NONE")
-        self.line(f"if runtime_content(fuel, {target}) is not NONE:", node)
-        with self.deeper():
-            self.line(f"{names[0]} = {target}.value")
-            self.line(f"{result} = Some({self.value_with(node.args[0], bound)})")
         return result
 
     _write: ClassVar[dict[type[Node], Callable[[Generator, Any], str]]] = {
@@ -352,6 +346,6 @@ class Generator(Writer):
         MapOf: _map,
         Joined: _joined,
         Call: _call,
-        Macro: _macro,
+        Macro: loops.write,
         Embedded: _embedded,
     }

@@ -47,7 +47,11 @@ class Compiler:
 
     def expression(self, source: str, pointer: str) -> Program:
         """Compile a bare expression. Raises InvalidExpression where it cannot be read."""
-        return self._program(structured.embedded(source, pointer), pointer)
+        try:
+            return self._program(structured.embedded(source, pointer), pointer)
+        except InvalidExpression as fault:
+            fault.pointer = pointer
+            raise
 
     def _program(self, node: Node, pointer: str, *, condition: bool = False) -> Program:
         checker = Checker(self.roots, self.faults, self._allowance.patterns)

@@ -24,6 +24,7 @@ class Function(Struct, frozen=True):
     optional: int = 0  # how many of the last may be left out
     variadic: bool = False  # the last may be repeated
     says: str = ""
+    cost: int = 10  # fuel for the call itself, taken by the code that calls; what grows the function takes
 
 
 class MacroForm(Struct, frozen=True):

@@ -1,33 +1,50 @@
 """Regular expressions in linear time (RE2).
 
-Python's own engine backtracks: one hostile pattern would stop a worker.
+Python's own engine backtracks: one hostile pattern would stop a worker. Linear is not cheap, though: where an automaton
+has too many states, the pattern's whole program is run for each byte. So a search says what it may cost.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import re2
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_PATTERN = 1000  # characters
 _MAX_MEMORY = 1 << 18  # bytes for one compiled pattern; larger ones (nested repetitions) are refused
+_PER_UNIT = 16  # instructions of a program that one unit of fuel pays for, at one byte
+_BYTES = 4  # a character may take, beyond ASCII
 
 
-def searcher(pattern: str) -> Callable[[str], bool]:
+class Search:
+    """A compiled pattern."""
+
+    __slots__ = ("_find", "size")
+
+    def __init__(self, compiled: re2._Regexp) -> None:
+        self._find = compiled.search
+        self.size: int = compiled.programsize
+
+    def __call__(self, text: str) -> bool:
+        """Tell whether the pattern occurs in a text. Raises UnicodeEncodeError for half a surrogate pair."""
+        return self._find(text) is not None
+
+    def cost(self, text: str) -> int:
+        """Return the fuel for searching a text, at worst."""
+        size = len(text) if text.isascii() else _BYTES * len(text)
+        return 10 + size * self.size // _PER_UNIT
+
+
+def searcher(pattern: str) -> Search:
     """Return a test whether `pattern` occurs in a text. Raises ValueError for an unusable pattern."""
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"the pattern is longer than {MAX_PATTERN} characters")
     options = re2.Options()
     options.log_errors = False
     options.max_mem = _MAX_MEMORY
+    options.never_capture = True  # nobody asks what a group has found, and to find out takes longer
     try:
-        compiled = re2.compile(pattern, options)
+        return Search(re2.compile(pattern, options))
     except re2.error as fault:
         raise ValueError(f"the pattern cannot be read: {_said(fault)}") from None
-    return lambda text: compiled.search(text) is not None
 
 
 def _said(fault: Exception) -> str:

@@ -9,14 +9,12 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.cel.codegen import Generator
     from engine.cel.syntax import Macro
 
 # The lines before a loop, at the end of each turn, and after it. R: the result, E: an error that a later turn may make
 # good, V: the (first) variable, X: the value of this turn, S: what the loop goes through.
-_ABSORB = "except FAULTS as x: E = E or fault(x); continue"
+_ABSORB = "except FAULTS as x: E = fault(fuel, x, E); continue"
 _LOOPS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "all": (
         ("R = True", "E = None"),
@@ -41,8 +39,19 @@ _TESTS = ("all", "exists", "exists_one", "filter")  # macros whose value is true
 TURN = 2  # units for the loop itself, each turn
 
 
-def write(out: Generator, node: Macro, target: str, names: list[str], bound: dict[str, str]) -> str:
-    """Write a loop over `target` with the variables `bound`; return the name of its result."""
+def write(out: Generator, node: Macro) -> str:
+    """Write a macro; return the name of its result.
+
+    One function on purpose, as all that calls `value` here: macros nest, and each frame of the stack counts.
+    """
+    target = out.value(node.target)
+    names = [out.new("v") for _ in node.variables]
+    bound = {**out.body.variables, **dict(zip(node.variables, names, strict=True))}
+    if node.name == "cel.bind":
+        out.line(f"{names[0]} = {target}")
+        return out.value_with(node.args[0], bound)
+    if node.name == "optMap":
+        return _opt_map(out, node, target, names[0], bound)
     begin, turn, end = _LOOPS[node.name]
     result, error = out.new(), out.new("e")
     every = out.set(f"runtime_{'items' if len(names) == 1 else 'pairs'}(fuel, {target})", node)
@@ -54,7 +63,18 @@ def write(out: Generator, node: Macro, target: str, names: list[str], bound: dic
     outside, out.cost = out.cost, TURN
     out.line(f"for {', '.join(names)} in {every}:")
     with out.deeper():
-        _turn(out, node, bound, words, turn)
+        absorbs = node.name in ("all", "exists")
+        filters = not absorbs and len(node.args) == 2
+        if absorbs or filters:
+            out.line("try:" if absorbs else f"if {out.truth(node.args[0], bound)}:")
+            out.body.indent += 1
+        value = (out.truth if node.name in _TESTS else out.value_with)(node.args[-1], bound)
+        if absorbs:
+            out.line(f"{result} = {value}")
+            out.body.indent -= 1
+        for line in turn:
+            out.line(_filled(line, {**words, "X": value}), node)
+        out.body.indent -= filters
     body.lines[paid] = (f"  {' ' * body.indent}spend(len({every}) * {out.cost})", body.lines[paid][1])
     out.cost = outside
     for line in end:
@@ -62,24 +82,14 @@ def write(out: Generator, node: Macro, target: str, names: list[str], bound: dic
     return result
 
 
-def _turn(out: Generator, node: Macro, bound: dict[str, str], words: dict[str, str], turn: tuple[str, ...]) -> None:
-    def close(value: str) -> None:
-        for line in turn:
-            out.line(_filled(line, {**words, "X": value}), node)
-
-    if node.name in ("all", "exists"):
-        out.line("try:")
-        with out.deeper():
-            value = out.truth(node.args[0], bound)
-            out.line(f"{words['R']} = {value}")
-        close(words["R"])
-    elif len(node.args) == 2:  # the condition of map, transformList and others
-        out.line(f"if {out.truth(node.args[0], bound)}:")
-        with out.deeper():
-            close(out.value_with(node.args[1], bound))
-    else:
-        written: Callable[..., str] = out.truth if node.name in _TESTS else out.value_with
-        close(written(node.args[0], bound))
+def _opt_map(out: Generator, node: Macro, target: str, name: str, bound: dict[str, str]) -> str:
+    result = out.new()
+    out.line(f"{result} = NONE")
+    out.line(f"if runtime_content(fuel, {target}) is not NONE:", node)
+    with out.deeper():
+        out.line(f"{name} = {target}.value")
+        out.line(f"{result} = Some({out.value_with(node.args[0], bound)})")
+    return result
 
 
 def _filled(line: str, words: dict[str, str]) -> str:

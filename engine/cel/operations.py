@@ -57,7 +57,7 @@ def _same(fuel: Fuel, left: Any, right: Any, levels: int) -> bool:
         return _same(fuel, left.value, right.value, levels - 1)
     if len(left) != len(right):
         return False
-    fuel.spend(1 + 2 * len(left))
+    fuel.spend(4 + 2 * len(left))
     if cls is list:
         return _same_lists(fuel, left, right, levels - 1)
     return _same_maps(fuel, left, right, levels - 1)

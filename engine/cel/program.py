@@ -7,6 +7,7 @@ no state of an evaluation and may be used again and again.
 from __future__ import annotations
 
 from ast import literal_eval
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.cel import codegen, paths
@@ -16,12 +17,14 @@ from engine.cel.runtime import FAULTS
 from engine.cel.shortcuts import bare
 from engine.cel.syntax import Const, Embedded, Index, Joined, MapOf, Name, Node, Select
 from engine.cel.trees import walk
+from engine.cel.values import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
     from engine.cel.checker import Checked
+    from engine.cel.fuel import Fuel
     from engine.cel.paths import Reference
     from engine.cel.scope import Scope
     from engine.cel.writer import Mark
@@ -56,7 +59,7 @@ class Program:
     @property
     def secret(self) -> bool:
         """Tell whether a secret is read."""
-        return any(isinstance(node, Name) and node.name == "secrets" for node in walk(self._tree))
+        return _reads_secret(self._tree)
 
     @property
     def text(self) -> str:
@@ -72,6 +75,8 @@ class Program:
         node = self._tree
         if key is not None:
             node = Const(0, node.value.get(key)) if isinstance(node, Const) else self._entry(key)
+        if isinstance(node, Embedded) and isinstance(node.node, Joined):
+            node = node.node
         if isinstance(node, Joined):
             return [part if isinstance(part, str) else Program(part, self._checked) for part in node.parts]
         if isinstance(node, Embedded):
@@ -84,7 +89,8 @@ class Program:
 
     def derived(self) -> list[Program]:
         """Return the expressions that make something of a secret: what they give is secret too."""
-        inner = [Program(node, self._checked) for node in walk(self._tree) if isinstance(node, Embedded)]
+        texts = (node for node in walk(self._tree) if isinstance(node, Embedded))
+        inner = [Program(node, self._checked) for node in texts if not isinstance(node.node, Joined)]
         return [program for program in inner if program.secret and not program.is_path]
 
     @property
@@ -106,7 +112,7 @@ class Program:
         for text, (root, parts) in self._checked.reads.items():
             value = paths.find(scope, root, parts)
             if value is not paths.MISSING:
-                found[text] = value
+                found[text] = to_json(scope.fuel, value) if type(value) is datetime else value
         return found
 
     def _load(self) -> Callable[[Scope], Any]:
@@ -121,11 +127,12 @@ class Program:
         self._run = made["make"](self._absorbed, source.constants)
         return self._run
 
-    def _absorbed(self, fault: Exception) -> EvaluationError:
-        """Return an error that another part may make good; raise one that none may."""
+    def _absorbed(self, fuel: Fuel, fault: Exception, earlier: EvaluationError | None) -> EvaluationError:
+        """Return the first of the errors that another part may make good; raise one that none may."""
         if isinstance(fault, OutOfFuel):
             raise fault
-        return self._explained(fault)
+        fuel.spend(FAULT_COST)
+        return earlier or self._explained(fault)
 
     def _explained(self, fault: Exception) -> EvaluationError:
         """Return an error with the place it comes from, found by the line of generated code."""
@@ -135,15 +142,15 @@ class Program:
             if isinstance(fault, EvaluationError):
                 return fault.with_traceback(None)
             raise fault
-        if not isinstance(fault, OutOfFuel):
-            frame.f_locals["fuel"].spend(FAULT_COST)
         message = fault.message if isinstance(fault, EvaluationError) else _reason(mark, frame)
         if message is None:
             raise fault
+        if isinstance(mark.node, Select | Index) and mark.redo is not None:
+            message = f"{show(mark.node)} is missing: {show(mark.node.operand)} {message}"
         path = show(mark.node) if paths.path_of(mark.node) else ""
-        if self.secret and not path:
-            message = "it cannot be evaluated; its values are not shown, for a secret is among them"
         within = mark.within
+        if not _harmless(mark, fault) and _reads_secret(within or self._tree):
+            message = "it cannot be evaluated; its values are not shown, for a secret is among them"
         kind = OutOfFuel if isinstance(fault, OutOfFuel) else EvaluationError
         source = within.source if within else ""
         return kind(message, path, mark.node.at, source or self.text, within.pointer if within else "")
@@ -162,9 +169,8 @@ def _origin(fault: Exception) -> tuple[FrameType | None, int]:
 
 def _reason(mark: Mark, frame: FrameType) -> str | None:
     """Return what a shortened operation would have said of its operands, None for an error that nobody expects."""
-    node = mark.node
     if mark.redo is None:
-        return _missing(node)
+        return _missing(mark.node)
     seen = frame.f_locals
     operands = [seen[text] if text in seen else literal_eval(text) for text in mark.operands]
     try:
@@ -173,9 +179,16 @@ def _reason(mark: Mark, frame: FrameType) -> str | None:
         said = fault.message
     else:
         return None
-    if isinstance(node, Select | Index):
-        return f"{show(node)} is missing: {show(node.operand)} {said}"
     return said
+
+
+def _harmless(mark: Mark, fault: Exception) -> bool:
+    """Tell whether a message about a member shows no value: what is written in the expression may be shown."""
+    return isinstance(mark.node, Name | Select) and (mark.redo is not None or not isinstance(fault, EvaluationError))
+
+
+def _reads_secret(node: Node) -> bool:
+    return any(isinstance(inner, Name) and inner.name == "secrets" for inner in walk(node))
 
 
 def _missing(node: Node) -> str | None:

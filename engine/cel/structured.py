@@ -148,12 +148,13 @@ class Reader:
     def _binary(self, operator: str, field: Node, source: dict[str, Any], pointer: str) -> Node:
         if "value" not in source:
             return self._fault(f"the operator {operator} needs a value", pointer, 'Add "value".')
+        before = len(self._faults)
         value = self._texts.tree(source["value"], f"{pointer}/value")
         if isinstance(value, Const):
             self._check(operator, value.value, f"{pointer}/value")
         elif operator == "matches":
             self._fault("the value of matches must be a pattern", f"{pointer}/value", "Patterns cannot be data.")
-        return _BINARY[operator](field, value)
+        return _BINARY[operator](field, value) if len(self._faults) == before else field
 
     def _check(self, operator: str, value: Any, pointer: str) -> None:
         """Check a value that is known beforehand."""

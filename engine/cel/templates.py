@@ -77,7 +77,7 @@ class Reader:
         if len(pieces) == 1:
             only = pieces[0]
             return only if isinstance(only, Embedded) else Const(0, only)
-        return Joined(0, tuple(pieces), encode)
+        return Embedded(0, Joined(0, tuple(pieces), encode), pointer, text)
 
     def admit(self, text: str) -> None:
         """Take the characters of a text with expressions. Raises InvalidExpression where there is no room for them."""

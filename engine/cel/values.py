@@ -16,10 +16,10 @@ from msgspec import Struct
 from engine.cel.errors import EvaluationError
 from engine.cel.fuel import MAX_TEXT, Fuel
 
-MAX_NESTING = 400  # levels; data has 64 at most, and an expression adds its own few; deeper ones endanger the stack
+MAX_NESTING = 150  # levels: data has 64 at most, an expression adds 64; deeper ones endanger the stack
 _EXACT = 1 << 63  # ints below it are written without further ado
 _SHOWN = 60
-_WORST = 6  # bytes of JSON that one character may take
+_SCALAR_COST = 6  # fuel for writing a float, a timestamp or a duration
 
 _encode = msgspec.json.Encoder().encode
 
@@ -148,6 +148,7 @@ def text(fuel: Fuel, value: Any) -> str:
         return _decoded(fuel, value)
     scalar = _SCALARS.get(cls)
     if scalar:
+        fuel.spend(_SCALAR_COST)
         return scalar(value)  # type: ignore[no-any-return]
     raise EvaluationError(f"{kind(value)} cannot be written as text")
 
@@ -214,7 +215,7 @@ def _plain(fuel: Fuel, value: Any, levels: int) -> Any:
     if cls is bytes:
         fuel.make(len(value) * 4 // 3)
         return b64encode(value).decode()
-    return _plain_scalar(value)
+    return _plain_scalar(fuel, value)
 
 
 def too_deep() -> EvaluationError:
@@ -222,10 +223,11 @@ def too_deep() -> EvaluationError:
     return EvaluationError(f"the value is nested more than {MAX_NESTING} levels deep")
 
 
-def _plain_scalar(value: Any) -> Any:
+def _plain_scalar(fuel: Fuel, value: Any) -> Any:
     if value is NONE:
         return None
-    if type(value) in _SCALARS:
+    if type(value) is datetime or type(value) is timedelta:
+        fuel.spend(_SCALAR_COST)
         return text_of(value)
     raise EvaluationError(f"{kind(value)} cannot be written as JSON")
 
@@ -236,7 +238,7 @@ def text_of(value: datetime | timedelta) -> str:
 
 
 def _plain_list(fuel: Fuel, value: list[Any], levels: int) -> list[Any]:
-    fuel.spend(1 + len(value))
+    fuel.spend(3 + len(value))
     made = None
     for place, item in enumerate(value):
         plain = _plain(fuel, item, levels)
@@ -249,7 +251,7 @@ def _plain_list(fuel: Fuel, value: list[Any], levels: int) -> list[Any]:
 
 
 def _plain_map(fuel: Fuel, value: dict[str, Any], levels: int) -> dict[str, Any]:
-    fuel.spend(1 + len(value))
+    fuel.spend(3 + len(value))
     made = None
     for key, item in value.items():
         plain = _plain(fuel, item, levels)

@@ -105,13 +105,13 @@ class Writer:
         self._constants.append(value)
         return f"k{len(self._constants) - 1}"
 
-    def apart(self, write: Callable[[], str], node: Node) -> str:
+    def apart(self, write: Callable[[Any, Any], str], node: Node) -> str:
         """Write a function of its own, and a call of it; return the name of its result."""
         outer = self.body
         names = ", ".join(["scope", *outer.variables.values()])
         head = f"{self.new('g')}({names})"
         self.body = Body(head, outer.variables)
-        self.line(f"return {write()}")
+        self.line(f"return {write(self, node)}")
         self._apart.append(self.body)
         self.body = outer
         return self.set(head, node)

@@ -22,19 +22,31 @@ from msgspec import Struct
 from engine.cel import EvaluationError, InvalidExpression
 from engine.cel.compiler import Compiler
 from engine.cel.fuel import FUEL, Fuel
+from engine.cel.program import Program
 from engine.core.values import Inadmissible, admit
-from tests.hardening.expression_bombs import BOMBS, Bomb
-from tests.hardening.hostile_data import DATA
+from tests.hardening.expression_bombs import BOMBS, HARMS, Bomb
+from tests.hardening.hostile_data import made
 
 ROOM = 256 << 20
 SECONDS = 5  # of processor time, for compiling and evaluating with a full tank: a bound on work, not on speed
 FRAMES = 150  # of the stack, which a worker has below it when it evaluates
 
 
-class Ended(Struct):
+class Begun(Struct, tag=True):
+    """A bomb is lit now."""
+
+    name: str
+
+
+class Changed(Struct, tag=True):
+    """The data that are no longer what they were."""
+
+    data: list[str]
+
+
+class Ended(Struct, tag=True):
     """How a bomb ended: refused | error | value, or a fault of ours. `spent`: fuel; `peak`: bytes beyond those before."""
 
-    group: str
     name: str
     end: str = ""
     said: str = ""
@@ -69,19 +81,30 @@ class Hostile:
 
 
 def lit(bomb: Bomb, scope: Hostile) -> None:
-    """Compile and evaluate, as publishing and deciding do. Raises what they raise."""
-    compiler = Compiler()
+    """Compile and evaluate, as publishing and deciding do. Raises what they raise; of many errors the last."""
+    if bomb.what == "harm":
+        bomb.source()
+        return
+    compiler, last = Compiler(), None
     parts = bomb.source if bomb.what == "definition" else [(bomb.what, bomb.source)]
     programs = [(what, getattr(compiler, what)(source, "")) for what, source in parts]
     compiler.raise_first()
     for what, program in programs:
-        found = program.evaluate(scope)
-        if what == "condition":
-            assert type(found) is bool
-            program.inputs(scope)
-        else:
-            admit(found)
-            found = None
+        try:
+            evaluated(what, program, scope)
+        except (EvaluationError, Inadmissible) as fault:  # a process may go on after a step that failed
+            last = fault
+    if last:
+        raise last
+
+
+def evaluated(what: str, program: Program, scope: Hostile) -> None:
+    found = program.evaluate(scope)
+    if what == "condition":
+        assert type(found) is bool
+        program.inputs(scope)
+    else:
+        admit(found)
 
 
 def at_depth(frames: int, bomb: Bomb, scope: Hostile) -> None:
@@ -92,7 +115,7 @@ def at_depth(frames: int, bomb: Bomb, scope: Hostile) -> None:
 
 
 def ended(bomb: Bomb, value: Any) -> Ended:
-    scope, found = Hostile(value), Ended(bomb.group, bomb.name)
+    scope, found = Hostile(value), Ended(bomb.name)
     gc.collect()
     before, began = _memory(peak_anew=True)[0], _seconds()
     _allow(began + 2 * SECONDS)
@@ -134,25 +157,32 @@ def _memory(*, peak_anew: bool = False) -> tuple[int, int]:
 
 
 def _bounded() -> None:
-    """Bound the memory of this process."""
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + ROOM, size + ROOM))
+    """Bound the memory of this process, where it can be told how much it has."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        size = int(statm.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + ROOM, size + ROOM))
 
 
 def main(group: str, name: str = "") -> None:
-    bombs = [bomb for bomb in BOMBS if bomb.group == group and name in ("", bomb.name)]
-    data = {name: DATA[name]() for name in dict.fromkeys(bomb.data for bomb in bombs)}
-    before = {name: sha256(msgspec.json.encode(admit(value).value)).digest() for name, value in data.items()}
+    bombs = [bomb for bomb in (*BOMBS, *HARMS) if bomb.group == group and name in ("", bomb.name)]
+    data = {name: admit(made(name)).value for name in dict.fromkeys(bomb.data for bomb in bombs)}
+    before = {name: _digest(value) for name, value in data.items()}
+    gc.freeze()  # the data are not looked through again and again
     _bounded()
     for bomb in bombs:
-        _say({"group": group, "name": bomb.name})
+        _say(Begun(bomb.name))
         _say(ended(bomb, data[bomb.data]))
-    changed = [name for name, value in data.items() if sha256(msgspec.json.encode(value)).digest() != before[name]]
-    _say({"changed": changed})
+    after = {name: _digest(value) for name, value in data.items()}
+    _say(Changed([name for name in data if after[name] != before[name]]))
 
 
-def _say(what: Any) -> None:
+def _digest(value: Any) -> bytes:
+    return sha256(msgspec.json.encode(value)).digest()
+
+
+def _say(what: Struct) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(what) + b"\n")
     sys.stdout.buffer.flush()
 

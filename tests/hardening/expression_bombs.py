@@ -15,7 +15,9 @@ from tests.hardening.hostile_data import MERSENNE, deep
 
 
 class Bomb(Struct, frozen=True):
-    """One hostile thing. `what`: expression | condition | template | definition | document. `ends`: how it may end."""
+    """One hostile thing. `what`: expression | condition | template | address | definition (of several) | harm (a function
+    of the test itself). `ends`: how it may end.
+    """
 
     group: str
     name: str
@@ -43,6 +45,11 @@ def loops(macro: str, count: int, core: str, over: str = "input.l") -> str:
     return nested(f"{over}.{macro}(x#, ", core, ")", count)
 
 
+def turns(body: str, macro: str = "all") -> str:
+    """Return a body that is evaluated a million times, or until all fuel is spent: 1000 times is paid for at once."""
+    return f"input.r.{macro}(a, input.r.{macro}(x, {body}))"
+
+
 def _group(group: str, *bombs: tuple[Any, ...]) -> tuple[Bomb, ...]:
     return tuple(Bomb(group, *bomb) for bomb in bombs)
 
@@ -65,25 +72,25 @@ LOOPS = _group(
         "few",
     ),
     ("map in map", loops("map", 3, "x0 * x1"), "thousand"),
-    ("map whose items are the list", "input.l.map(x, input.l.map(y, input.l))", "zeros"),
+    ("map whose items are the list", turns("input.l.map(y, input.l)", "map"), "zeros"),
     ("filter in filter", "input.l.filter(x, input.l.filter(y, y == x).size() > 0)", "ints"),
     ("chain of maps", "input.l" + ".map(x, x + 1)" * 40, "zeros"),
     ("chain of filters", "input.l" + ".filter(x, true)" * 40, "zeros"),
     ("loops that go round never", "input.l.all(x, x.all(y, false))", "empties"),
-    ("many empty loops in a loop", "input.l.all(x, " + " && ".join(["[].all(y, false)"] * 200) + ")", "zeros"),
+    ("many empty loops in a loop", turns("" + " && ".join(["[].all(y, false)"] * 200) + ""), "zeros"),
     ("two variables", "input.l.transformList(i, x, input.l.transformList(j, y, i * j))", "ints"),
     ("a map of maps", "input.m.transformMap(k, v, input.m.transformMap(q, w, w))", "keys"),
     ("entries", "input.m.transformMapEntry(k, v, input.m)", "keys"),
     ("sorted in sorted", "input.l.sortBy(x, input.l.sortBy(y, -y)[0])", "thousand"),
     ("over the keys of a map, again and again", "input.m.all(k, input.m.all(q, true))", "keys"),
-    ("an optional in a loop", "input.l.map(x, optional.of(x).optMap(y, optional.of(y)))", "zeros"),
-    ("a wide condition in a loop", f"input.l.all(x, {' && '.join(['x == 0'] * 500)})", "zeros"),
-    ("a ternary in a loop", "input.l.map(x, " + nested("x > 0 ? 1 : (", "2", ")", 40) + ")", "zeros"),
+    ("an optional in a loop", turns("optional.of(x).optMap(y, optional.of(y))", "map"), "zeros"),
+    ("a wide condition in a loop", turns(f"{' && '.join(['x == 0'] * 500)}"), "zeros"),
+    ("a ternary in a loop", turns("" + nested("x > 0 ? 1 : (", "2", ")", 40) + "", "map"), "zeros"),
     ("what a loop reads each time", loops("all", 4, "(process.id == '' || steps.a.output.s != '')"), "few"),
-    ("constant lists in a loop", f"input.l.map(x, [{', '.join(['1'] * 300)}])", "zeros"),
+    ("constant lists in a loop", turns(f"[{', '.join(['1'] * 300)}]", "map"), "zeros"),
     ("constant maps in a loop", 'input.l.map(x, {"a": 1, "b": 2, "c": {}})', "zeros"),
-    ("empty maps in a loop", "input.l.map(x, {})", "zeros"),
-    ("empty lists in a loop", "input.l.map(x, [])", "zeros"),
+    ("empty maps in a loop", turns("{}", "map"), "zeros"),
+    ("empty lists in a loop", turns("[]", "map"), "zeros"),
     ("durations in a loop", 'input.l.map(x, duration("1s"))', "zeros"),
 )
 
@@ -129,7 +136,7 @@ TEXTS = _group(
     ("base64 of base64", bound("input.s", "base64.encode($)", 30, "size($)"), "text"),
     ("base64 in a loop", "input.l.map(x, base64.decode(base64.encode(input.s)).size())", "thousand"),
     ("hashes in a loop", "input.l.map(x, hash.sha256(input.s))", "thousand"),
-    ("hashes of little in a loop", "input.l.map(x, hash.sha256(''))", "zeros"),
+    ("hashes of little in a loop", turns("hash.sha256('')", "map"), "zeros"),
     ("texts of numbers", "input.l.map(x, string(x) + string(x))", "floats"),
     ("case that grows", "input.s.upperAscii().lowerAscii().size()", "accents"),
 )
@@ -144,7 +151,7 @@ LISTS = _group(
     ("flattened bit by bit", bound("[input.l, input.l]", "[$, $].flatten()", 40, "size($)"), "ints"),
     ("flattened, and nothing in it", "input.d.flatten(1000000)", "deep"),
     ("flattened many", bound("input.d.flatten(20)", "[$, $].flatten(20)", 20, "$"), "bushy"),
-    ("slices in a loop", "input.l.map(x, input.l.slice(0, 499999))", "zeros"),
+    ("slices in a loop", turns("input.l.slice(0, 499999)", "map"), "zeros"),
     ("reversed in a loop", "input.l.map(x, input.l.reverse())", "ints"),
     ("sums in a loop", "input.l.map(x, input.l.sum())", "ints"),
     ("minima in a loop", "input.l.map(x, input.l.min() + input.l.max())", "ints"),
@@ -357,18 +364,10 @@ NUMBERS = _group(
     ("smallest of all", "input.x / 2.0 / 0.0 + input.z", "big"),
 )  # fmt: skip
 
-_TIMES = "[1,2,3,4,5,6,7,8,9,0]"
-_OFTEN = f"{_TIMES}.all(a, {_TIMES}.all(b, {_TIMES}.all(c, {_TIMES}.all(d, "
-
-
-def _often(test: str) -> str:
-    return f"{_OFTEN}{test}))))"
-
-
 COMPARED = _group(
     "compared",
     *(
-        (name, _often(test), "twins")
+        (name, turns(test), "twins")
         for name, test in (
             ("equal", "input.s == input.t"), ("unequal", "!(input.s != input.t)"), ("less", "!(input.s < input.t)"),
             ("not greater", "input.s <= input.t"), ("in a list", "input.s in [input.t]"), ("contained", "input.s.contains(input.t)"),
@@ -379,24 +378,24 @@ COMPARED = _group(
             ("sorted", "[input.s, input.t].sort().size() == 2"), ("distinct", "[input.s, input.t].distinct().size() == 1"),
         )
     ),
-    ("a place", _often("input.s.indexOf(input.t) < 0"), "pair"),
-    ("a place from the end", _often("input.s.lastIndexOf(input.t) < 0"), "pair"),
+    ("a place", turns("input.s.indexOf(input.t) < 0"), "pair"),
+    ("a place from the end", turns("input.s.lastIndexOf(input.t) < 0"), "pair"),
     ("half of one", "[1,2,3].all(a, input.s.indexOf(input.s.substring(0, 200000) + 'b') < 0)", "pair"),
-    ("something short that is never there", _often("input.s.indexOf('aab') < 0"), "pair"),
-    ("something of middling length", _often("input.s.contains('b' + input.s.substring(0, 90)) == false"), "pair"),
-    ("something of middling length at the end", _often("input.s.contains(input.s.substring(0, 90) + 'b') == false"), "pair"),
+    ("something short that is never there", turns("input.s.indexOf('aab') < 0"), "pair"),
+    ("something of middling length", turns("input.s.contains('b' + input.s.substring(0, 90)) == false"), "pair"),
+    ("something of middling length at the end", turns("input.s.contains(input.s.substring(0, 90) + 'b') == false"), "pair"),
     ("something in something short", "input.l.all(x, input.l.all(y, !input.s.substring(0, 20000).contains(input.s.substring(0, 99) + 'b')))", "thousand"),
-    ("replaced what is never there", _often("input.s.replace('aaaaaaaab', 'c') == input.s"), "pair"),
-    ("split at what is never there", _often("input.s.split('aaaaaaaab').size() == 1"), "pair"),
-    ("counted from behind", _often("input.s.lastIndexOf('baa') < 0"), "pair"),
+    ("replaced what is never there", turns("input.s.replace('aaaaaaaab', 'c') == input.s"), "pair"),
+    ("split at what is never there", turns("input.s.split('aaaaaaaab').size() == 1"), "pair"),
+    ("counted from behind", turns("input.s.lastIndexOf('baa') < 0"), "pair"),
     ("prefixes", "input.l.all(x, input.l.all(y, x <= y || y <= x))", "long prefixes"),
-    ("a large key", _often("input.m[input.s] == 1"), "long keys"),
-    ("a large key that is new each time", _often("(input.s + 'b') in input.m == false"), "long keys"),
-    ("a large key, has it", _often("has(input.m." + "a" * 2000 + ") == false"), "long keys"),
-    ("large maps", _often("input.m == input.m"), "keys"),
-    ("large lists", _often("input.l == input.l"), "ints"),
-    ("large lists, other numbers", _often("input.l == input.l.map(x, x + 0.0)"), "ints"),
-    ("texts of accents", _often("input.s.indexOf(input.t) < 0"), "accents"),
+    ("a large key", turns("input.m[input.s] == 1"), "long keys"),
+    ("a large key that is new each time", turns("(input.s + 'b') in input.m == false"), "long keys"),
+    ("a large key, has it", turns("has(input.m." + "a" * 2000 + ") == false"), "long keys"),
+    ("large maps", turns("input.m == input.m"), "keys"),
+    ("large lists", turns("input.l == input.l"), "ints"),
+    ("large lists, other numbers", turns("input.l == input.l.map(x, x + 0.0)"), "ints"),
+    ("texts of accents", turns("input.s.indexOf(input.t) < 0"), "accents"),
 )  # fmt: skip
 
 SORTED = _group(
@@ -411,8 +410,8 @@ SORTED = _group(
     ("looked for", "input.l.all(x, x in input.l)", "hashes"),
     ("sorted by equal keys", "input.l.sortBy(x, 0)", "ints"),
     ("sorted by texts with the same beginning", "input.l.sort().map(x, input.l.sort())", "prefixes"),
-    ("sorted by long texts with the same beginning", _often("input.l.sort().size() == 10"), "long prefixes"),
-    ("long texts, distinct", _often("input.l.distinct().size() == 10"), "long prefixes"),
+    ("sorted by long texts with the same beginning", turns("input.l.sort().size() == 10"), "long prefixes"),
+    ("long texts, distinct", turns("input.l.distinct().size() == 10"), "long prefixes"),
     ("mixed numbers", "input.l.distinct().map(x, input.l.distinct())", "mixed"),
     ("maps", "input.l.distinct().map(x, input.l.distinct())", "maps"),
     ("empty lists", "input.l.distinct().map(x, input.l.distinct())", "empties"),
@@ -461,35 +460,35 @@ ZONED = _group(
 
 ABSORBED = _group(
     "absorbed",
-    ("a missing field", "input.l.exists(x, x.missing)", "zeros", "expression", _ERROR),
+    ("a missing field", turns("x.missing", "exists"), "zeros", "expression", _ERROR),
     ("a missing field of maps", "input.l.exists(x, x.missing)", "maps", "expression", _ERROR),
     ("a missing field of all", "input.l.all(x, x.missing)", "maps", "expression", _ERROR),
     ("a missing key", "input.l.exists(x, input.m[string(x)] == 0)", "similar keys", "expression", _ERROR),
     ("a missing key that is nearly there", f"input.l.exists(x, input.m.{'a' * 31} == 0)", "similar keys", "expression", _ERROR),
-    ("a missing root", "input.l.exists(x, trigger.a == x)", "zeros", "expression", _ERROR),
-    ("a missing step", "input.l.exists(x, steps.b.output == x)", "zeros", "expression", _ERROR),
-    ("no boolean", "input.l.exists(x, x)", "zeros", "expression", _ERROR),
+    ("a missing root", turns("trigger.a == x", "exists"), "zeros", "expression", _ERROR),
+    ("a missing step", turns("steps.b.output == x", "exists"), "zeros", "expression", _ERROR),
+    ("no boolean", turns("x", "exists"), "zeros", "expression", _ERROR),
     ("no boolean, a text", "input.l.exists(x, input.s)", "thousand", "expression", _ERROR),
-    ("division by zero", "input.l.exists(x, 1 / x == 0)", "zeros", "expression", _ERROR),
+    ("division by zero", turns("1 / x == 0", "exists"), "zeros", "expression", _ERROR),
     ("no order", "input.l.exists(x, x < input.s)", "thousand", "expression", _ERROR),
-    ("no order between large values", "input.l.exists(x, input.l < input.l)", "zeros", "expression", ("error", "refused")),
-    ("in ||", "input.l.exists(x, x.a || x.b || x.c || x.d)", "zeros", "expression", _ERROR),
-    ("in &&", "input.l.all(x, x.a && x.b && x.c && x.d)", "zeros", "expression", _ERROR),
+    ("no order between large values", turns("input.l < input.l", "exists"), "zeros", "expression", ("error", "refused")),
+    ("in ||", turns("x.a || x.b || x.c || x.d", "exists"), "zeros", "expression", _ERROR),
+    ("in &&", turns("x.a && x.b && x.c && x.d"), "zeros", "expression", _ERROR),
     ("in loops", loops("exists", 3, "x2.a"), "thousand", "expression", _ERROR),
     ("in loops as deep as may be", loops("exists", 28, "x27.a"), "few", "expression", _ERROR),
     ("in a wide expression", f"[{','.join(['-input.n'] * 800)}] == [] || input.l.exists(x, x.missing)", "few", "condition", _ERROR),
     ("in a wide expression, often", f"cel.bind(n, 1, [{','.join(['-n'] * 1900)}]) == [] || input.l.exists(x, x.missing)", "zeros", "condition", _ERROR),
-    ("of something wide", f"input.l.exists(x, [{','.join(['x'] * 2000)}][5000])", "zeros", "expression", _ERROR),
-    ("of something wide that is not computed", f"input.l.exists(x, (x == 0 ? {{}} : {{'a': [{','.join(['x'] * 1900)}]}}).b)", "zeros", "expression", _ERROR),
-    ("of a long field", f"input.l.exists(x, x.{'a' * 7000})", "zeros", "expression", _ERROR),
-    ("at the end of a long path", f"input.l.exists(x, x{'.a' * 50})", "zeros", "expression", _ERROR),
-    ("of an index", "input.l.exists(x, input.l[x + 1000000] == 0)", "zeros", "expression", _ERROR),
+    ("of something wide", turns(f"[{','.join(['x'] * 2000)}][5000]", "exists"), "zeros", "expression", _ERROR),
+    ("of something wide that is not computed", turns(f"(x == 0 ? {{}} : {{'a': [{','.join(['x'] * 1900)}]}}).b", "exists"), "zeros", "expression", _ERROR),
+    ("of a long field", turns(f"x.{'a' * 7000}", "exists"), "zeros", "expression", _ERROR),
+    ("at the end of a long path", turns(f"x{'.a' * 50}", "exists"), "zeros", "expression", _ERROR),
+    ("of an index", turns("input.l[x + 1000000] == 0", "exists"), "zeros", "expression", _ERROR),
     ("of a function", "input.l.exists(x, int(input.s) == 0)", "thousand", "expression", _ERROR),
-    ("of a function, a quick one", "input.l.exists(x, int('x') == 0)", "zeros", "expression", _ERROR),
-    ("of overflow", "input.l.exists(x, 9223372036854775807 + x + 1 == 0)", "zeros", "expression", _ERROR),
-    ("of a key that is there twice", "input.l.exists(x, {string(x): 1, string(x): 2} == {})", "zeros", "expression", _ERROR),
-    ("of optionals", "input.l.exists(x, input.?y.value())", "zeros", "expression", _ERROR),
-    ("of fuel", "input.l.exists(x, input.l.all(y, input.l.all(z, true)))", "zeros", "expression", _ERROR),
+    ("of a function, a quick one", turns("int('x') == 0", "exists"), "zeros", "expression", _ERROR),
+    ("of overflow", turns("9223372036854775807 + x + 1 == 0", "exists"), "zeros", "expression", _ERROR),
+    ("of a key that is there twice", turns("{string(x): 1, string(x): 2} == {}", "exists"), "zeros", "expression", _ERROR),
+    ("of optionals", turns("input.?y.value()", "exists"), "zeros", "expression", _ERROR),
+    ("of fuel", turns("input.l.all(y, input.l.all(z, true))", "exists"), "zeros", "expression", _ERROR),
     ("of fuel, in ||", "input.l.all(a, input.l.all(b, true)) || input.l.all(c, true)", "zeros", "expression", _ERROR),
     ("far down, and up again", nested("(input.x.a || ", "input.x.a", ")", 30), "few", "condition", _ERROR),
 )  # fmt: skip
@@ -564,9 +563,9 @@ RESULTS = _group(
     ("a large list, often", "input.l.map(x, input.l)", "ints"),
     ("a large map, often", "input.m.map(k, input.m)", "keys"),
     ("a large list, often, with moments", "cel.bind(a, input.l.map(x, now), input.l.map(x, a))", "ints"),
-    ("moments", "input.l.map(x, now)", "zeros"),
-    ("optionals", "input.l.map(x, optional.of(x))", "zeros"),
-    ("no optionals", "input.l.map(x, optional.none())", "zeros"),
+    ("moments", turns("now", "map"), "zeros"),
+    ("optionals", turns("optional.of(x)", "map"), "zeros"),
+    ("no optionals", turns("optional.none()", "map"), "zeros"),
     ("bytes", "[bytes(input.s), bytes(input.s), bytes(input.s)]", "text"),
     ("infinite", "[1.0 / 0.0]", "few", "expression", ("error",)),
     ("no number", "{'a': 0.0 / 0.0}", "few", "expression", ("error",)),
@@ -578,7 +577,16 @@ RESULTS = _group(
 )
 
 
+def _downwards() -> None:
+    _downwards()
+
+
 BOMBS: tuple[Bomb, ...] = (
     *LOOPS, *TEXTS, *LISTS, *SHARED, *PATTERNS, *NESTED, *NUMBERS, *COMPARED, *SORTED, *ZONED, *ABSORBED, *CONFIGS, *RESULTS,
 )  # fmt: skip
+HARMS = _group(
+    "harms",
+    ("takes much memory", lambda: bytearray(1 << 30), "few", "harm"),
+    ("fills the stack", _downwards, "few", "harm"),
+)
 GROUPS = tuple(dict.fromkeys(bomb.group for bomb in BOMBS))

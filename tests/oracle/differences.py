@@ -217,6 +217,25 @@ DIFFERENCES = (
         (("'abc'.substring(1, 3)", "bc", ERROR), ("'abc'.substring(0, 3)", "abc", ERROR)),
     ),
     Difference(
+        "faults are found at publish",
+        "What can only fail is refused before it runs, even where it would not have been reached.",
+        (
+            ("true || null < 1", ERROR, True),
+            ("true || {'a': 1, 'a': 2} == {}", ERROR, True),
+            ("true || 'a'.matches('(')", ERROR, True),
+        ),
+    ),
+    Difference(
+        "a list of no numbers has no greatest",
+        "Theirs sees it in a literal; ours when it runs, so that && and || absorb it.",
+        (("true || math.greatest([]) > 0", True, ERROR),),
+    ),
+    Difference(
+        "two signs check their operand",
+        "Theirs drop two minus signs or two exclamation marks in a row, whatever follows.",
+        (("--input.yes", ERROR, True), ("!!input.n", ERROR, 2)),
+    ),
+    Difference(
         "maps from maps",
         "Theirs lacks them in this release.",
         (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
@@ -17,20 +17,21 @@ from tests.oracle.templates import ANY_ITEM, ANY_KIND, ERRORS, LEAVES, OTHERS, T
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-T = TypeVar("T")
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOLE = re.compile(r"<([a-z]+(?: [a-z]+)*)(\?)?((?: [a-z]:[a-z ]+)*)>")
 BINDING = re.compile(r"([a-z]):((?:(?:list|map|optional) )*[a-z]+)")
 NEW = re.compile(r"@([a-z])")
 NAMES = {"x": ("x", "y", "z"), "i": ("i", "j"), "k": ("k", "l"), "v": ("v", "w")}
-ONE_IN_SO_MANY_IS_AN_ERROR = 25
-ONE_IN_SO_MANY_IS_WRONG = 12
+PERCENT = st.integers(0, 99)
+ERRORS_IN_100 = 3
+LEAVES_IN_100 = 25  # the lowest: what fails shrinks to them
+WRONG_IN_100 = 8
 
 Scope = tuple[tuple[str, str], ...]  # variables and their kinds, the innermost last
 
 
 @cache
-def one_of(options: tuple[T, ...]) -> st.SearchStrategy[T]:
+def one_of(options: tuple[str, ...]) -> st.SearchStrategy[str]:
     return st.sampled_from(options)
 
 
@@ -42,24 +43,26 @@ class Writer:
 
     def write(self, kind: str, depth: int, scope: Scope = ()) -> str:
         """Return an expression of a kind, no more than `depth` templates deep."""
-        if kind in ("any", "truth"):
-            kind = self._loose(kind)
-        if self._one_in(ONE_IN_SO_MANY_IS_AN_ERROR) and depth > 0 and kind not in SYMBOLS:
-            return self._choose(ERRORS)
+        if kind == "any":
+            kind = self._choose(OTHERS)
+        if kind == "truth":
+            if self._draw(PERCENT) >= 100 - WRONG_IN_100:
+                return f"dyn({self.write('any', depth, scope)})"
+            kind = "bool"
         options = _templates(kind) if depth > 0 else ()
-        if not options or self._one_in(4):
+        if not options:
+            return self._leaf(kind, scope)
+        chance = self._draw(PERCENT)
+        if chance >= 100 - ERRORS_IN_100:
+            return self._choose(ERRORS)
+        if chance < LEAVES_IN_100:
             return self._leaf(kind, scope)
         return self._fill(self._choose(options), kind, depth - 1, scope)
-
-    def _loose(self, kind: str) -> str:
-        if kind == "truth" and not self._one_in(ONE_IN_SO_MANY_IS_WRONG):
-            return "bool"
-        return self._choose(OTHERS)
 
     def _leaf(self, kind: str, scope: Scope) -> str:
         visible = {name: of for name, of in scope}  # noqa: C416 # the innermost of a name counts
         variables = tuple(name for name, of in visible.items() if of == kind)
-        if variables and not self._one_in(3):
+        if variables and self._draw(PERCENT) < 70:
             return self._choose(variables)
         if kind in LEAVES:
             return self._choose(LEAVES[kind])
@@ -75,7 +78,7 @@ class Writer:
         def hole(found: re.Match[str]) -> str:
             wanted = _named(found[1], kinds)
             inner = tuple((names[letter], _named(of, kinds)) for letter, of in BINDING.findall(found[3]))
-            if found[2] and self._one_in(ONE_IN_SO_MANY_IS_WRONG):
+            if found[2] and self._draw(PERCENT) >= 100 - WRONG_IN_100:
                 return self._choose(WRONG[wanted.partition(" ")[0]])
             wanted = f"list {kinds['item']}" if wanted == "list" else wanted
             return self.write(wanted, depth, scope + inner)
@@ -83,14 +86,7 @@ class Writer:
         return HOLE.sub(hole, template)
 
     def _choose(self, options: tuple[str, ...]) -> str:
-        chosen: str = self._draw(one_of(options))
-        return chosen
-
-    def _one_in(self, many: int) -> bool:
-        return bool(self._draw(one_of(tuple(range(many)))) == many - 1)
-
-
-SYMBOLS = frozenset({"order", "sign", "step", "part", "pattern", "zone"})
+        return self._draw(one_of(options))
 
 
 def _named(kind: str, kinds: dict[str, str]) -> str:
@@ -100,7 +96,7 @@ def _named(kind: str, kinds: dict[str, str]) -> str:
 @cache
 def _templates(kind: str) -> tuple[str, ...]:
     container, _, item = kind.partition(" ")
-    if kind in SYMBOLS or (container not in TEMPLATES):
+    if container not in TEMPLATES:
         return ()
     own = TEMPLATES[container] + (TEMPLATES.get(kind, ()) if item else ())
     deep = kind.count(" ") > 1
@@ -112,40 +108,46 @@ def expressions(kind: str) -> st.SearchStrategy[str]:
 
     @st.composite
     def make(draw: DrawFn) -> str:
-        return Writer(draw).write(kind, draw(one_of((2, 3, 3, 4, 4, 5))))
+        return Writer(draw).write(kind, draw(st.sampled_from((2, 3, 3, 4, 4))))
 
     return make()
 
 
-TEXT = st.text("abAB,. é😀1", max_size=5)
-INT = st.one_of(st.integers(-5, 5), st.integers(-1_000_000, 1_000_000))
-FLOAT = st.one_of(one_of((0.0, 1.0, 2.5, -0.5, 1e6)), st.floats(-1e6, 1e6, allow_subnormal=False))
-WHEN = one_of(
-    (
-        "2026-01-31T12:00:00Z",
-        "2026-06-01T00:00:00.25+02:00",
-        "1969-07-20T20:17:40Z",
-        "yesterday",
-        "2026-02-30T00:00:00Z",
-    )
+TEXTS = ("abc", "", "a", "b", "aAbB", "a,b,,c", " é ", "😀é", "12", "-1.5", "true", "Abc.1")
+INTS = (0, 1, 2, -1, 3, 7, -5, 100, -999_999)
+FLOATS = (0.0, 1.0, 2.5, -0.5, -0.0, 0.1, 1e6, -123456.789)
+MEMBERS: dict[str, tuple[Any, ...]] = {
+    "n": INTS,
+    "m": INTS,
+    "x": FLOATS,
+    "y": FLOATS,
+    "s": TEXTS,
+    "t": TEXTS,
+    "yes": (True, False),
+    "no": (False, True),
+    "none": (None,),
+    "when": ("2026-01-31T12:00:00Z", "2026-06-01T00:00:00.25+02:00", "1969-07-20T20:17:40Z", "yesterday"),
+    "numbers": ([1, 2, 3], [3, 1, 2, 1], [0], [5, -5], []),
+    "floats": ([0.5, -1.5], [1.0, 1.0, 0.0], []),
+    "words": (["b", "a"], ["a", "B", "é", "a"], [""], []),
+    "counts": ({"a": 1, "b": 2}, {"a": 0}, {"é": -3, "c": 4, "a": 4}, {}),
+    "names": ({"a": "x", "c": "é"}, {"a": "", "b": "abc"}, {}),
+}
+LINES = (
+    {"sku": "abc", "count": 2, "price": 1.5, "tags": ["a", "b"]},
+    {"sku": "", "count": 0, "tags": []},
+    {"sku": "é1", "price": -0.5, "tags": ["abc"]},
+    {"sku": "a", "count": -3, "price": 2.0, "tags": ["b", "a", "b"]},
 )
-COUNTS = st.fixed_dictionaries({"a": INT}, optional={"b": INT, "é": INT})
-NAMED = st.fixed_dictionaries({"a": TEXT}, optional={"b": TEXT, "c": TEXT})
-LINE = st.fixed_dictionaries({"sku": TEXT, "tags": st.lists(TEXT, max_size=2)}, optional={"count": INT, "price": FLOAT})
-ORDER = st.fixed_dictionaries(
-    {
-        "lines": st.lists(LINE, min_size=1, max_size=3),
-        "customer": st.fixed_dictionaries({}, optional={"name": TEXT, "vip": st.booleans()}),
-    },
-    optional={"count": INT},
+ORDERS = st.builds(
+    lambda lines, customer, more: {"lines": lines, "customer": customer, **more},
+    st.lists(st.sampled_from(LINES), max_size=3),
+    st.sampled_from(({"name": "abc", "vip": True}, {"name": ""}, {})),
+    st.sampled_from(({"count": 1}, {})),
 )
 
 
 def inputs() -> st.SearchStrategy[dict[str, Any]]:
-    """Return values for `input`."""
-    members = {
-        "n": INT, "m": INT, "x": FLOAT, "y": FLOAT, "s": TEXT, "t": TEXT, "yes": st.booleans(), "no": st.booleans(), "none": st.none(),
-        "when": WHEN, "numbers": st.lists(INT, min_size=1, max_size=4), "floats": st.lists(FLOAT, max_size=3), "words": st.lists(TEXT, min_size=1, max_size=3),
-        "counts": COUNTS, "names": NAMED, "order": ORDER,
-    }  # fmt: skip
-    return st.fixed_dictionaries(members, optional={"gift": TEXT})
+    """Return values for `input`. Few to choose from: the variety is in the expressions."""
+    members = {name: st.sampled_from(options) for name, options in MEMBERS.items()}
+    return st.fixed_dictionaries({**members, "order": ORDERS}, optional={"gift": st.sampled_from(TEXTS)})

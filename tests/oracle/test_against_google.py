@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def test_expressions_made_at_random_give_the_same(kind: str) -> None:
     )  # fmt: skip
     @given(source=expressions(kind), values=inputs())
     def same(source: str, values: dict[str, Any]) -> None:
+        kept = deepcopy(values)
         compare(source, {"input": values, "now": NOW})
+        assert values == kept, f"{source} changed what it was given"
 
     same()
 

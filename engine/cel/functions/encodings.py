@@ -24,7 +24,8 @@ def decode_base64(fuel: Fuel, value: Any) -> bytes:
     """Return what a base64 text stands for; its padding may be left out, white space does not count. Raises
     EvaluationError.
     """
-    fuel.make(2 * len(operands.text(value)))
+    fuel.make(len(operands.text(value)))
+    fuel.walk(value)
     digits = "".join(value.split())
     if "=" not in digits:
         digits += "=" * (-len(digits) % 4)

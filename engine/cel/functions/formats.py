@@ -76,22 +76,23 @@ def _decimal(fuel: Fuel, item: Any, _precision: int) -> str:
     return digits(fuel, whole(item))
 
 
-def _fixed(_fuel: Fuel, item: Any, precision: int) -> str:
-    return _real(item, f".{precision}f")
+def _fixed(fuel: Fuel, item: Any, precision: int) -> str:
+    return _real(fuel, item, precision, "f")
 
 
-def _scientific(_fuel: Fuel, item: Any, precision: int) -> str:
-    return _real(item, f".{precision}e")
+def _scientific(fuel: Fuel, item: Any, precision: int) -> str:
+    return _real(fuel, item, precision, "e")
 
 
-def _real(item: Any, form: str) -> str:
+def _real(fuel: Fuel, item: Any, precision: int, form: str) -> str:
+    fuel.spend(precision)
     cls = type(item)
     if cls is str and item in ("NaN", "Infinity", "-Infinity"):
         return item  # type: ignore[no-any-return]
     if cls is not int and cls is not float:
         raise EvaluationError(f"{shown(item)} is not a number")
     try:
-        return format(float(item), form) if math.isfinite(item) else number(item)
+        return format(float(item), f".{precision}{form}") if math.isfinite(item) else number(item)
     except OverflowError:
         raise EvaluationError(f"{shown(item)} is too large to be written with a point") from None
 

@@ -161,7 +161,7 @@ def _key(fuel: Fuel, value: Any, levels: int) -> Any:
 
 
 def _number_key(fuel: Fuel, value: Any) -> Any:
-    fuel.spend(2)
+    fuel.spend(4)
     if type(value) is float:
         if not value.is_integer():
             return object() if value != value else b"%r" % value  # noqa: PLR0124  NaN equals nothing
@@ -173,6 +173,7 @@ def _number_key(fuel: Fuel, value: Any) -> Any:
 
 
 def _deep_key(fuel: Fuel, value: Any, levels: int) -> Any:
+    fuel.spend(6)
     if type(value) is Some:
         return "some", _key(fuel, value.value, levels)
     if type(value) is list:

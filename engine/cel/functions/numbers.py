@@ -14,13 +14,16 @@ from engine.cel.functions.operands import number
 from engine.cel.operations import MAX_INT, MIN_INT, fitting
 from engine.cel.values import shown
 
-_WHOLE = re.compile(r"[ \t\n\v\f\r]*([+-]?)0*([0-9]+)[ \t\n\v\f\r]*", re.ASCII)
+# No repetition gives back what it took (`*+`): a hostile text would make trying again quadratic.
+_SPACE = r"[ \t\n\v\f\r]"
+_WHOLE = re.compile(rf"{_SPACE}*+([+-]?)([0-9]++){_SPACE}*+", re.ASCII)
 _REAL = re.compile(
-    r"[ \t\n\v\f\r]*[+-]?([0-9]+\.?[0-9]*(e[+-]?[0-9]+)?|\.[0-9]+(e[+-]?[0-9]+)?|inf(inity)?|nan)[ \t\n\v\f\r]*",
+    rf"{_SPACE}*+[+-]?((?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:e[+-]?[0-9]++)?|inf(inity)?|nan){_SPACE}*+",
     re.ASCII | re.IGNORECASE,
 )
 _HEX = re.compile(
-    r"[ \t\n\v\f\r]*[+-]?0x([0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(p[+-]?[0-9]+)?[ \t\n\v\f\r]*", re.ASCII | re.IGNORECASE
+    rf"{_SPACE}*+[+-]?0x(?:[0-9a-f]++(?:\.[0-9a-f]*+)?|\.[0-9a-f]++)(?:p[+-]?[0-9]++)?{_SPACE}*+",
+    re.ASCII | re.IGNORECASE,
 )
 _DIGITS = 19  # of the greatest number that fits 64 bits
 _EXACT = float(1 << 52)  # floats from here on are whole
@@ -47,12 +50,13 @@ def whole_number(fuel: Fuel, value: Any) -> int:
 
 
 def _read_whole(fuel: Fuel, value: str) -> int:
-    fuel.make(len(value))
+    fuel.spend(8 + len(value) // 4)
     found = _WHOLE.fullmatch(value)
     if not found:
         raise EvaluationError(f"{shown(value)} is not a whole number")
-    if len(found[2]) <= _DIGITS:
-        read = int(found[1] + found[2])
+    digits = found[2].lstrip("0") or "0"
+    if len(digits) <= _DIGITS:
+        read = int(found[1] + digits)
         if MIN_INT <= read <= MAX_INT:
             return read
     raise EvaluationError(f"{shown(value)} does not fit 64 bits")
@@ -74,7 +78,7 @@ def real_number(fuel: Fuel, value: Any) -> float:
 
 
 def _read_real(fuel: Fuel, value: str) -> float:
-    fuel.make(2 * len(value))
+    fuel.spend(8 + len(value) // 4)
     if _REAL.fullmatch(value):
         return float(value)
     if _HEX.fullmatch(value):
@@ -127,9 +131,10 @@ def sign(_fuel: Fuel, value: Any) -> int | float:
     """Return -1, 0 or 1. Raises EvaluationError."""
     if type(value) is int:
         return (value > 0) - (value < 0)
-    if math.isnan(number(value)):
-        return value
-    return math.copysign(1.0, value) if value else 0.0
+    found = number(value)
+    if math.isnan(found):
+        return found
+    return math.copysign(1.0, found) if found else 0.0
 
 
 def greatest(fuel: Fuel, *values: Any) -> int | float:
@@ -143,7 +148,7 @@ def least(fuel: Fuel, *values: Any) -> int | float:
 
 
 def _numbers(fuel: Fuel, values: tuple[Any, ...]) -> list[Any]:
-    items = values[0] if len(values) == 1 and type(values[0]) is list else list(values)
+    items: list[Any] = values[0] if len(values) == 1 and type(values[0]) is list else list(values)
     fuel.spend(len(items))
     for item in items:
         number(item)

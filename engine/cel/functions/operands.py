@@ -8,6 +8,8 @@ from typing import Any
 from engine.cel.errors import EvaluationError
 from engine.cel.values import Optional, shown
 
+LEFT_OUT: Any = object()  # stands for an argument that was not given; null is an argument
+
 
 def text(value: Any) -> str:
     """Return a text. Raises EvaluationError for anything else."""

@@ -8,6 +8,7 @@ from engine.cel import values
 from engine.cel.errors import EvaluationError
 from engine.cel.fuel import Fuel
 from engine.cel.functions import lists, texts
+from engine.cel.functions.operands import LEFT_OUT
 from engine.cel.operations import contained
 from engine.cel.values import shown
 
@@ -32,24 +33,24 @@ def contains(fuel: Fuel, target: Any, wanted: Any) -> bool:
     raise EvaluationError(f"{shown(target)} is neither a text nor a list nor an object")
 
 
-def index_of(fuel: Fuel, target: Any, wanted: Any, start: Any = 0) -> int:
+def index_of(fuel: Fuel, target: Any, wanted: Any, start: Any = LEFT_OUT) -> int:
     """Return where a text or a list has something first, -1 for nowhere. Raises EvaluationError."""
     if type(target) is list:
-        _no_start(start, 0)
+        _no_start(start)
         return lists.index_of(fuel, target, wanted)
     return texts.index_of(fuel, target, wanted, start)
 
 
-def last_index_of(fuel: Fuel, target: Any, wanted: Any, start: Any = None) -> int:
+def last_index_of(fuel: Fuel, target: Any, wanted: Any, start: Any = LEFT_OUT) -> int:
     """Return where a text or a list has something last, -1 for nowhere. Raises EvaluationError."""
     if type(target) is list:
-        _no_start(start, None)
+        _no_start(start)
         return lists.last_index_of(fuel, target, wanted)
     return texts.last_index_of(fuel, target, wanted, start)
 
 
-def _no_start(start: Any, missing: Any) -> None:
-    if start is not missing:
+def _no_start(start: Any) -> None:
+    if start is not LEFT_OUT:
         raise EvaluationError("a list is always searched as a whole; leave the second argument out")
 
 

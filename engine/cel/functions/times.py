@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from engine.cel.errors import EvaluationError
 from engine.cel.fuel import Fuel
 from engine.cel.functions import operands
+from engine.cel.functions.operands import LEFT_OUT
 from engine.cel.values import microseconds, shown
 
 _TIMESTAMP = re.compile(
@@ -17,6 +18,7 @@ _TIMESTAMP = re.compile(
 )
 _OFFSET = re.compile(r"([+-]?)(\d{1,2}):(\d{1,2})", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9_+-]{1,32}){0,3}", re.ASCII)
+_LOCAL_COST = 10  # fuel for another time zone
 _ZONE_COST = 1000  # fuel; a zone is read from a file when it is first used
 _MAX_ZONES = 700  # there are some 600
 _SPAN = re.compile(r"([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:h|ms|m|s|us|ns))+|0)", re.ASCII)
@@ -95,8 +97,9 @@ def _nanoseconds(whole: str, fraction: str, unit: str) -> int:
 def _local(fuel: Fuel, value: Any, zone: Any) -> datetime:
     """Return a timestamp as clocks of a time zone show it. Raises EvaluationError."""
     moment = operands.moment(value)
-    if zone is None or zone == "UTC":
+    if zone is LEFT_OUT:
         return moment
+    fuel.spend(_LOCAL_COST)
     try:
         if found := _OFFSET.fullmatch(operands.text(zone)):
             away = timedelta(hours=int(found[2]), minutes=int(found[3]))
@@ -125,58 +128,58 @@ def _read_zone(name: str) -> tzinfo:
     raise EvaluationError(f"{shown(name)} is not a time zone such as Europe/Vienna or +01:00")
 
 
-def get_full_year(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_full_year(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the year. Raises EvaluationError."""
     return _local(fuel, target, zone).year
 
 
-def get_month(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_month(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the month, from 0. Raises EvaluationError."""
     return _local(fuel, target, zone).month - 1
 
 
-def get_date(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_date(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the day of the month, from 1. Raises EvaluationError."""
     return _local(fuel, target, zone).day
 
 
-def get_day_of_month(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_day_of_month(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the day of the month, from 0. Raises EvaluationError."""
     return _local(fuel, target, zone).day - 1
 
 
-def get_day_of_week(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_day_of_week(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the day of the week, 0 for Sunday. Raises EvaluationError."""
     return _local(fuel, target, zone).isoweekday() % 7
 
 
-def get_day_of_year(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_day_of_year(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the day of the year, from 0. Raises EvaluationError."""
     return _local(fuel, target, zone).timetuple().tm_yday - 1
 
 
-def get_hours(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_hours(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the hour, of a duration all whole hours. Raises EvaluationError."""
     if type(target) is timedelta:
         return _whole(target, zone, 3_600_000_000)
     return _local(fuel, target, zone).hour
 
 
-def get_minutes(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_minutes(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the minute, of a duration all whole minutes. Raises EvaluationError."""
     if type(target) is timedelta:
         return _whole(target, zone, 60_000_000)
     return _local(fuel, target, zone).minute
 
 
-def get_seconds(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_seconds(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the second, of a duration all whole seconds. Raises EvaluationError."""
     if type(target) is timedelta:
         return _whole(target, zone, 1_000_000)
     return _local(fuel, target, zone).second
 
 
-def get_milliseconds(fuel: Fuel, target: Any, zone: Any = None) -> int:
+def get_milliseconds(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
     """Return the milliseconds of the second, 0 to 999; of a negative duration negative. Raises EvaluationError."""
     if type(target) is not timedelta:
         return _local(fuel, target, zone).microsecond // 1000
@@ -186,7 +189,7 @@ def get_milliseconds(fuel: Fuel, target: Any, zone: Any = None) -> int:
 
 def _whole(target: timedelta, zone: Any, unit: int) -> int:
     """Return how many whole units a duration has, cut towards zero."""
-    if zone is not None:
+    if zone is not LEFT_OUT:
         raise EvaluationError("a duration has no time zone; leave the argument out")
     micros = microseconds(target)
     return micros // unit if micros >= 0 else -(-micros // unit)

@@ -1,15 +1,17 @@
-"""docs/expressions.md: macros, functions, structured conditions and limits, from the library of the language.
+"""docs/expressions.md: macros, functions, structured conditions, limits and differences, from where each is written down.
 
 What stands here by hand is an example for each with what it comes to; `test_expressions` runs them all.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from engine.cel import checker, compile_condition, fuel, grammar, limits, linear, structured
 from engine.cel.library import FUNCTIONS, MACROS, METHODS, Function
 from tests.docs.made.markdown import code, table
+from tests.oracle.differences import DIFFERENCES, ERROR
 
 Examples = dict[str, tuple[str, str]]  # name → expression, result; names of methods begin with a dot
 
@@ -198,3 +200,16 @@ def conditions() -> str:
 def bounds() -> str:
     """Return the limits with their numbers."""
     return table(("at most", ""), [(f"{number:,}", of) for number, of in LIMITS])
+
+
+def differences() -> str:
+    """Return what is not as in Google's implementation, each with an example and what both make of it."""
+    rows = []
+    for one in DIFFERENCES:
+        source, ours, theirs = one.examples[0]
+        rows.append((one.name, one.reason.rstrip("."), code(source), _given(ours), _given(theirs)))
+    return table(("", "", "example", "here", "CEL"), rows)
+
+
+def _given(value: Any) -> str:
+    return "an error" if value is ERROR else code(json.dumps(value, ensure_ascii=False))

@@ -26,6 +26,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "functions": expressions.functions,
         "conditions": expressions.conditions,
         "limits": expressions.bounds,
+        "differences": expressions.differences,
     },
     "docs/observability.md": {
         "workers": metrics.of_workers,

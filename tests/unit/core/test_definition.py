@@ -34,7 +34,8 @@ def test_the_shape_of_the_design_is_valid_as_it_stands() -> None:
     policy = {"max_attempts": 3, "initial_interval_seconds": 1, "backoff_coefficient": 2.0, "max_interval_seconds": 60}
     found = parse_definition({
         "name": "n", "description": "d", "enabled": False, "retry_policy": policy, "timeout_seconds": 60,
-        "trigger": {"type": "event", "event_name": "x", "conditions": [LEAF], "schedule": "0 9 * * *"},
+        "trigger": {"type": "event", "event_name": "x", "conditions": [LEAF, "trigger.type == 'event' && now > timestamp(input.t)"],
+                    "schedule": "0 9 * * *"},
         "steps": [{"id": "a", "order": 1, "type": "transform", "name": "A", "config": {"mapping": {}},
                    "condition": LEAF,
                    "retry_policy": policy, "depends_on": [], "timeout_seconds": 5}],
@@ -125,11 +126,29 @@ def test_all_faults_are_found_at_once() -> None:
          ("/steps/0/config/fallback/0", "target_not_dependent")),
         # expressions
         (document(transform("a", {"x": "${steps.b.output}"}), transform("b")),
-         ("/steps/0/config/mapping", "not_an_ancestor")),
-        (document(transform("a", {"x": "${steps.a.output}"})), ("/steps/0/config/mapping", "not_an_ancestor")),
-        (document(transform("a", {"x": "${steps.nix.output}"})), ("/steps/0/config/mapping", "unknown_step")),
+         ("/steps/0/config/mapping/x", "not_an_ancestor")),
+        (document(transform("a", {"x": "${steps.a.output}"})), ("/steps/0/config/mapping/x", "not_an_ancestor")),
+        (document(transform("a", {"x": "${steps.nix.output}"})), ("/steps/0/config/mapping/x", "unknown_step")),
+        (document(transform("a", {"x": [1, "${1 + size(steps.nix.output)}"]})), ("/steps/0/config/mapping/x/1", "unknown_step")),
+        (document(transform("a", {"x": "${has(steps.nix.output)}"})), ("/steps/0/config/mapping/x", "unknown_step")),
+        (document(transform("a", {"x": "${steps.nix.?output}"})), ("/steps/0/config/mapping/x", "unknown_step")),
+        (document(transform("a", {"x": "${input.l.map(l, steps.b.output)}"}), transform("b")),
+         ("/steps/0/config/mapping/x", "not_an_ancestor")),
         (document(transform("a", {"x": {"y": "${input."}})), ("/steps/0/config/mapping/x/y", "expression_invalid")),
-        (document(http("a", condition="input.a > 1")), ("/steps/0/condition", "expression_invalid")),
+        (document(http("a", condition="input.a > ")), ("/steps/0/condition", "expression_invalid")),
+        (document(http("a", condition="input.a + 1")), ("/steps/0/condition", "expression_invalid")),
+        (document(http("a", condition="'yes'")), ("/steps/0/condition", "expression_invalid")),
+        (document(http("a", condition="inputs.a > 1")), ("/steps/0/condition", "expression_invalid")),
+        (document(http("a", condition="input.a.sum(1) > 1")), ("/steps/0/condition", "expression_invalid")),
+        (document(http("a", condition={"all": [True, {"not": "input.a >"}]})), ("/steps/0/condition/all/1/not", "expression_invalid")),
+        (document(decision("d", ("size(input.a)", []))), ("/steps/0/config/branches/0/when", "expression_invalid")),
+        (document(decision("d", (True, []), fallback=[]), output="${steps.d.output.branch +}"), ("/output", "expression_invalid")),
+        (document(wait("w", signal="a", correlation_key="${input.}")), ("/steps/0/config/correlation_key", "expression_invalid")),
+        (document(wait("w", seconds="${'a' * 2}")), ("/steps/0/config/seconds", "expression_invalid")),
+        (document(manual("m", title="Check ${input.a")), ("/steps/0/config/title", "expression_invalid")),
+        (document(event("e", payload={"a": ["${}"]})), ("/steps/0/config/payload/a/0", "expression_invalid")),
+        (document(http("a", config={"url": "https://x.example/${input.a +}"})), ("/steps/0/config/url", "expression_invalid")),
+        (document({**decision("d"), "config": {"on_error": "ignore"}}), ("/steps/0/config/on_error", "unknown_value")),
         (document(http("a", condition={"field": "steps.b.output", "operator": "exists"}), http("b")),
          ("/steps/0/condition", "not_an_ancestor")),
         (document(http("a", condition=7)), ("/steps/0/condition", "wrong_type")),
@@ -138,6 +157,12 @@ def test_all_faults_are_found_at_once() -> None:
         (document(decision("d", ("steps.x.output", []))), ("/steps/0/config/branches/0/when", "unknown_step")),
         (document(transform("a", {"x": "${secrets.A}"})), ("/steps/0/config/mapping/x", "expression_invalid")),
         (document(http("a", condition="secrets.A")), ("/steps/0/condition", "expression_invalid")),
+        (document(http("a", condition="secrets.A == 'x'")), ("/steps/0/condition", "expression_invalid")),
+        (document(http("a", condition={"field": "secrets.A", "operator": "exists"})), ("/steps/0/condition", "expression_invalid")),
+        (document(decision("d", ("has(secrets.A)", []))), ("/steps/0/config/branches/0/when", "expression_invalid")),
+        (document(wait("w", signal="${secrets.A}")), ("/steps/0/config/signal", "expression_invalid")),
+        (document(manual("m", title="${[1].map(x, secrets.A)[0]}")), ("/steps/0/config/title", "expression_invalid")),
+        (document(event("e", payload="${secrets['A']}")), ("/steps/0/config/payload", "expression_invalid")),
         (document(http("a"), output="${secrets.A}"), ("/output", "expression_invalid")),
         # http
         (document(http("a", config={"url": "https://u:p@x.example"})), ("/steps/0/config/url", "literal_secret")),
@@ -182,6 +207,17 @@ def test_all_faults_are_found_at_once() -> None:
          ("/trigger/schedule/timezone", "timezone_unknown")),
         (document(http("a"), trigger={"type": "event", "event_name": "x", "conditions": [{"field": 1}]}),
          ("/trigger/conditions/0/field", "expression_invalid")),
+        (document(http("a"), trigger={"type": "event", "event_name": "x", "conditions": LEAF}),
+         ("/trigger/conditions", "wrong_type")),
+        (document(http("a"), trigger={"type": "event", "event_name": "x", "conditions": "input.a > 1"}),
+         ("/trigger/conditions", "wrong_type")),
+        (document(http("a"), trigger={"type": "event", "event_name": "x", "conditions": [["input.a"]]}),
+         ("/trigger/conditions/0", "wrong_type")),
+        (document(http("a"), trigger={"type": "event", "event_name": "x", "conditions": [True] * 101}),
+         ("/trigger/conditions", "wrong_count")),
+        *((document(http("a"), trigger={"type": "event", "event_name": "x", "conditions": [True, source]}),
+           ("/trigger/conditions/1", "expression_invalid"))
+          for source in ("steps.a.output", "process.id == 'x'", "secrets.A == ''", "input.a +", "1 + 1")),
         # schemas
         (document(http("a"), input_schema=[]), ("/input_schema", "wrong_type")),
         (document(http("a"), input_schema={"properties": {"x": {"type": 7}}}),
@@ -231,7 +267,10 @@ def test_a_schema_with_definitions_and_a_hard_pattern_works_in_linear_time() -> 
 
 @pytest.mark.parametrize("header", ["Authorization", "authorization", "Cookie"])
 @pytest.mark.parametrize("value", ["Bearer abc", "abc", "Bearer ${input.token}", "Bearer abc${secrets.A}", "x=1",
-                                   "Basic ${secrets.A}x", "a=b; c=${secrets.A}"])  # fmt: skip
+                                   "Basic ${secrets.A}x", "a=b; c=${secrets.A}", "Basic ${base64.encode('user:password')}",
+                                   "Bearer ${'abc'}", "Basic ${base64.encode(input.user + ':' + input.password)}",
+                                   "${'Bearer '}${secrets.A}", "Bearer ${input.a}${secrets.A}",
+                                   "Bearer ${['abc'].map(secrets, secrets)[0]}"])  # fmt: skip
 def test_literal_credentials_are_refused(header: Any, value: Any) -> None:
     config = {"url": "http://a", "headers": {header: value}}
     assert (f"/steps/0/config/headers/{header}", "literal_secret") in faults(document(http("a", config=config)))
@@ -240,7 +279,10 @@ def test_literal_credentials_are_refused(header: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("header", "value"),
     [("Authorization", "${secrets.TOKEN}"), ("Authorization", "Bearer ${secrets.TOKEN}"), ("Cookie", "${secrets.C}"),
-     ("Cookie", "session=${secrets.C}"), ("cookie", "a=${secrets.A}; b=${secrets.B}"), ("X-Trace", "literal")],
+     ("Cookie", "session=${secrets.C}"), ("cookie", "a=${secrets.A}; b=${secrets.B}"), ("X-Trace", "literal"),
+     ("Authorization", "Basic ${base64.encode(secrets.USER + ':' + secrets.PASS)}"), ("Authorization", "${'Bearer ' + secrets.TOKEN}"),
+     ("Authorization", "Bearer ${\n secrets.TOKEN // comment }\n}"), ("Cookie", "a=${hash.sha256(secrets.A)}; b=${secrets['B']}"),
+     ("X-Signature", "${hash.sha256(secrets.KEY + input.body)}")],
 )  # fmt: skip
 def test_credentials_by_reference_are_allowed(header: Any, value: Any) -> None:
     parse_definition(document(http("a", config={"url": "http://a", "headers": {header: value}})))

@@ -37,8 +37,10 @@ def test_a_request_is_its_config_filled_in() -> None:
         "max_response_bytes": 1 << 20,
         "max_redirects": 0,
         "body_type": None,
+        "idempotency_key": None,
         "secret_headers": ("Authorization",),
         "secret_body": False,
+        "derived": [],
     }
 
 
