@@ -67,8 +67,8 @@ def expression(given: str, data: str | None, as_json: bool) -> None:
 
 def _text(given: str) -> str:
     """Return the text that was given. Raises BadInput."""
-    try:
-        text = sys.stdin.read(MEBIBYTE + 1).removesuffix("\n") if given == "-" else given
+    try:  # as much as is read at most is too large already
+        text = sys.stdin.read(MEBIBYTE).removesuffix("\n") if given == "-" else given
         text.encode()
     except UnicodeError:
         raise BadInput("the expression is not UTF-8", advice=NOT_UTF8) from None

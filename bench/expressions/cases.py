@@ -58,11 +58,11 @@ _ANSWERED = (
     _answered(200, "refused", 120.5),
     _answered(200, "pending", 99.5),
 )
-_MOMENTS = (
-    _moment("2026-03-02T10:30:00Z"),
-    _moment("2026-02-28T17:30:00Z"),
-    _moment("2026-07-06T06:30:00Z"),
-    _moment("2026-03-02T06:30:00Z"),
+# Many different ones: whoever remembers texts that he has read before gains nothing by it.
+_MOMENTS = tuple(
+    _moment(f"{day}T{hour}:{second // 60:02}:{second % 60:02}Z")
+    for second in range(250)
+    for day, hour in (("2026-03-02", "10"), ("2026-02-28", "17"), ("2026-07-06", "06"), ("2026-03-02", "06"))
 )
 
 

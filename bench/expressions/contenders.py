@@ -7,7 +7,7 @@ beside it. It shows what the turning costs, and is no contender: every decision 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -157,6 +157,7 @@ def _jq(source: Any, _case: Case) -> tuple[Load, Run]:
     return _as_is, lambda data: program.input_value(data).first()
 
 
+_READY = "no contender: data turned once, beforehand"
 _NO_BOUND = "bounds neither its time nor its memory, which favours it"
 CONTENDERS = (
     Contender(
@@ -168,7 +169,7 @@ CONTENDERS = (
         "walks Python values as they are, which favours it over large data",
     ),
     Contender("jsonatapy", "other", "jsonatapy", _jsonatapy, "MIT", "compiled; turns only what is read"),
-    Contender("jsonatapy (data ready)", "ready", "jsonatapy", _jsonatapy_ready, "MIT"),
+    Contender("jsonatapy (data ready)", "ready", "jsonatapy", _jsonatapy_ready, "MIT", _READY),
     Contender(
         "zen-engine",
         "other",
@@ -185,7 +186,7 @@ CONTENDERS = (
         "Apache-2.0",
         "compiled; turns all data each time",
     ),
-    Contender("cel-expr-python (data ready)", "ready", "cel-expr-python", _cel_expr_python_ready, "Apache-2.0"),
+    Contender("cel-expr-python (data ready)", "ready", "cel-expr-python", _cel_expr_python_ready, "Apache-2.0", _READY),
     Contender("jmespath", "other", "jmespath", _jmespath, "MIT", "reads paths more than it computes"),
     Contender(
         "simpleeval",
@@ -211,6 +212,7 @@ CONTENDERS = (
         "common-expression-language",
         _common_ready,
         "Apache-2.0",
+        _READY,
     ),
     Contender(
         "rule-engine",
@@ -238,7 +240,9 @@ def same(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, bool):
         return type(found).__name__ in ("bool", "BoolType") and bool(found) is wanted
     if isinstance(wanted, dict):
-        return len(found) == len(wanted) and all(same(found[key], value) for key, value in wanted.items())
+        return (
+            isinstance(found, Mapping) and set(found) == set(wanted) and all(same(found[k], wanted[k]) for k in wanted)
+        )
     if isinstance(wanted, list):
-        return len(found) == len(wanted) and all(map(same, found, wanted))
+        return isinstance(found, Sequence) and len(found) == len(wanted) and all(map(same, found, wanted))
     return bool(found == wanted)

@@ -14,6 +14,7 @@ from rich.table import Table
 from bench.expressions.contenders import OURS
 from bench.expressions.race import Measured, Outcome, Settings
 
+QUIET = 0.9  # the share of time that a contender must have had the core for figures to be trusted
 ROOT = Path(__file__).parents[2]
 
 
@@ -80,6 +81,11 @@ def show(found: Report, console: Console) -> None:
     for case in found.outcome.cases:
         _show_case(case, console)
     _show_summary(found.outcome, console)
+    busy = min((one.busy for case in found.outcome.cases for one in case.results), default=1.0)
+    if busy < QUIET:
+        console.print(
+            f"\nothers used the core: it was ours for {busy:.0%} of the time at worst. Measure again when all is quiet"
+        )
     _show_contenders(found.outcome, console)
 
 
@@ -98,9 +104,9 @@ def _show_case(case: Measured, console: Console) -> None:
         numbers = [f"{value:,.0f}" for value in (one.median, one.min, one.max)]
         style = {"ours": "bold", "ready": "dim", "scale": "dim"}.get(one.kind)
         table.add_row(one.contender, *numbers, ratio, f"{one.busy:.0%}", style=style)
-    for name, why in case.cannot.items():
-        table.add_row(name, why, style="dim")
     console.print(table)
+    for name, why in case.cannot.items():
+        console.print(f"{name}: {why}", style="dim")
 
 
 def _show_summary(outcome: Outcome, console: Console) -> None:
@@ -117,6 +123,6 @@ def _show_contenders(outcome: Outcome, console: Console) -> None:
     table = _table("\ncontenders", "name", "version", "remark")
     table.columns[2].justify = "left"
     for one in outcome.contenders:
-        missing = f"missing: {one.missing}. Install it with the extra `bench`" if one.missing else ""
+        missing = f"missing: {one.missing}; the extra `bench` brings it" if one.missing else ""
         table.add_row(one.name, one.version, missing or one.favours)
     console.print(table)

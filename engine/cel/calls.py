@@ -58,6 +58,7 @@ def check_arguments(
     if not least <= len(operands) <= most:
         target = 1 if function.method else 0
         said = f"{least - target}" if least == most else f"{least - target} to {most - target}"
+        said = f"at least {least - target}" if function.variadic else said
         checker.fault(node, f"{node.function} takes {said} arguments, found {len(node.args)}")
         return
     for place, (operand, kind) in enumerate(zip(operands, kinds, strict=True)):

@@ -202,6 +202,8 @@ class Checker:
         if len(parts) < 2 or not isinstance(parts[0], str) or parts[1] not in STEP_FIELDS:
             first = f"names no value of step {parts[0]!r}" if isinstance(parts[0], str) else "names no step"
             advice = f"A step has {', '.join(STEP_FIELDS)}; its result is steps.{parts[0]}.output."
+            if name := hyphenated(self._source, node.at):
+                advice = f'Write steps["{name}"].'
             self.fault(node, f"{text!r} {first}", advice)
             return "any"
         self._read(node, root, parts)

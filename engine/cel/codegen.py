@@ -315,14 +315,25 @@ class Generator(Writer):
     def _call(self, node: Call) -> str:
         if node.function == "orValue" and node.target is not None:
             return self._or_value(node, node.target)
+        if node.function == "coalesce":
+            return self._coalesce(node)
         operands = []
         for operand in (node.target, *node.args) if node.target is not None else node.args:
             operands.append(self.value(operand))  # noqa: PERF401  a comprehension takes a frame of the stack at each level
         pattern = shortcuts.bare(node.args[-1]) if node.function == "matches" else None
         if isinstance(pattern, Const):
             return self.call(texts.matches, node, *operands[:-1], self.constant(searcher(pattern.value)))
-        table = METHODS if node.target is not None else FUNCTIONS
-        return self.call(table[node.function].call, node, *operands)
+        function = (METHODS if node.target is not None else FUNCTIONS)[node.function]
+        self.cost += function.cost
+        return self.call(function.call, node, *operands)
+
+    def _coalesce(self, node: Call) -> str:
+        result = self.set("None", node)
+        for part in node.args:
+            self.line(f"if {result} is None:")
+            with self.deeper():
+                self.line(f"{result} = optionals_coalesce(fuel, {self.value(part)})")
+        return result
 
     def _or_value(self, node: Call, target: Node) -> str:
         found, result = self.value(target), self.new()

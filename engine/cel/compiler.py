@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Compiler:
-    """Compiles values of one definition. `faults` collects what was wrong, `allowance` is what the definition has left."""
+    """Compiles values of a definition. `faults`: what was wrong. `allowance`: what the definition has left."""
 
     def __init__(self, roots: frozenset[str] = ROOTS, allowance: Allowance | None = None) -> None:
         self.roots = roots

@@ -70,8 +70,8 @@ _CONVERSIONS = (
         "duration",
         times.duration,
         "duration",
-        "text|duration",
-        "a duration of a text such as `1h30m`; units are h, m, s, ms, us, ns",
+        "text|number|duration",
+        "a duration of a text such as `1h30m` (units h, m, s, ms, us, ns), of seconds",
     ),
 )
 _NUMBERS = (
@@ -109,6 +109,15 @@ _ENCODINGS = (
     _function("base64.decode", encodings.decode_base64, "bytes", "text", "the bytes of a base64 text"),
     _function(
         "hash.sha256", encodings.hash_sha256, "text", "bytes|text", "the SHA-256 of bytes, as hexadecimal digits"
+    ),
+    _function(
+        "coalesce",
+        optionals.coalesce,
+        "any",
+        "any any",
+        "the first that is there and not null, else null; what comes behind it is not evaluated",
+        optional=1,
+        variadic=True,
     ),
     _function("optional.of", optionals.of, "optional", "any", "an optional that has the value"),
     _function("optional.none", optionals.none, "optional", "", "the optional without a value"),
@@ -197,6 +206,7 @@ _OPTIONALS = (
 )
 _BOTH, _MOMENT = "timestamp|duration text", "timestamp text"
 _TIMES = (
+    _method("at", times.at, "timestamp", "timestamp text text", "the same day in a time zone, when clocks show a time"),
     _method("getFullYear", times.get_full_year, "number", _MOMENT, "the year", optional=1),
     _method("getMonth", times.get_month, "number", _MOMENT, "the month, from 0", optional=1),
     _method("getDate", times.get_date, "number", _MOMENT, "the day of the month, from 1", optional=1),
@@ -211,7 +221,6 @@ _TIMES = (
 
 FUNCTIONS: dict[str, Function] = {found.name: found for found in (*_CONVERSIONS, *_NUMBERS, *_ENCODINGS)}
 METHODS: dict[str, Function] = {found.name: found for found in (*_TEXTS, *_SHARED, *_LISTS, *_OPTIONALS, *_TIMES)}
-NAMESPACES = frozenset({"math", "base64", "hash", "optional", "cel"})
 
 _ANY = "list|map"
 MACROS: dict[str, MacroForm] = {

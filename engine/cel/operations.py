@@ -11,7 +11,6 @@ Types are told apart by `type(x) is`, the commonest first: these run millions of
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from math import copysign, inf, nan
 from typing import Any
 
 from engine.cel.errors import EvaluationError
@@ -95,7 +94,10 @@ def comparable(fuel: Fuel, left: Any, right: Any) -> None:
             return
         if cls in _ORDERED:
             return
-    raise EvaluationError(f"{shown(left)} and {shown(right)} have no order; compare numbers or texts")
+    advice = "compare numbers or texts"
+    if {cls, type(right)} & _COMPARED and str in (cls, type(right)):
+        advice = "write timestamp(x) or duration(x) around the text"
+    raise EvaluationError(f"{shown(left)} and {shown(right)} have no order; {advice}")
 
 
 def less(fuel: Fuel, left: Any, right: Any) -> bool:
@@ -215,41 +217,39 @@ def multiply(_fuel: Fuel, left: Any, right: Any) -> Any:
 
 
 def divide(_fuel: Fuel, left: Any, right: Any) -> Any:
-    """Return the quotient of numbers: of ints the whole one, cut towards zero. Raises EvaluationError for other
-    pairs, and for an int divided by the int 0.
+    """Return the quotient of numbers: whole where ints divide without a rest, else a float. Raises EvaluationError for
+    other pairs and for 0 as divisor.
+
+    Not cut to an int as between CEL's ints: 1200 and 1200.0 are one number in JSON, and what a result is must not
+    depend on how the sender's library spells it.
     """
     cls, other = type(left), type(right)
-    if cls is int and other is int:
-        if not right:
-            raise EvaluationError("division by zero")
-        quotient = abs(left) // abs(right)
-        return fitting(-quotient if (left < 0) is not (right < 0) else quotient)
     if not (_number(cls) and _number(other)):
         raise _unfit("divided", left, right)
-    left, right = _inexact(left), _inexact(right)
-    if right:
-        return left / right
-    return nan if not left or left != left else copysign(inf, left) * copysign(1.0, right)  # noqa: PLR0124  NaN
+    if not right:
+        raise EvaluationError("division by zero")
+    if cls is int and other is int and not left % right:
+        return fitting(left // right)
+    return _inexact(left) / _inexact(right)
 
 
 def remainder(_fuel: Fuel, left: Any, right: Any) -> int:
-    """Return what is left of a division of ints, with the sign of the dividend. Raises EvaluationError."""
-    if type(left) is not int or type(right) is not int:
+    """Return what is left of a division of whole numbers, with the sign of the dividend. Raises EvaluationError."""
+    dividend, divisor = _position(left), _position(right)
+    if dividend is None or divisor is None:
         raise _unfit("divided with a remainder; both must be whole numbers", left, right)
-    if not right:
+    if not divisor:
         raise EvaluationError("remainder of a division by zero")
-    if right == -1:
-        fitting(-left)
-    rest = abs(left) % abs(right)
-    return fitting(-rest if left < 0 else rest)
+    rest = abs(dividend) % abs(divisor)
+    return fitting(-rest if dividend < 0 else rest)
 
 
 def negate(_fuel: Fuel, operand: Any) -> Any:
-    """Return a number or a duration with the other sign. Raises EvaluationError for anything else."""
+    """Return a number with the other sign. Raises EvaluationError for anything else."""
     cls = type(operand)
     if cls is int:
         return fitting(-operand)
-    if cls is float or cls is timedelta:
+    if cls is float:
         return -operand
     raise EvaluationError(f"{shown(operand)} has no sign; only numbers do")
 

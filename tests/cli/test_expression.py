@@ -173,7 +173,10 @@ def test_what_cannot_be_evaluated_on_the_data_is_told_with_its_place(runner: Cli
 
 
 def test_what_a_process_could_not_keep_is_no_value(runner: CliRunner) -> None:
-    assert refused(runner, "0.0 / 0.0", "--data", "{}")["code"] == "output_not_finite"
+    half = json.dumps({"input": "a" * (MEBIBYTE // 2)})
+
+    assert refused(runner, "input + input", "--data", "-", given=half)["code"] == "output_too_large"
+    assert shown(runner, "input == input + ''", "--data", "-", given=half)["value"] is True
 
 
 @pytest.mark.parametrize("root", ["input", "trigger", "process", "item", "steps.a.output", "steps.check.error"])

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -36,6 +36,7 @@ def test_the_caret_stands_under_its_place_and_the_line_fits(before: str, after: 
 
 
 @given(TEXTS, st.integers(20, 150))
+@example("a" * 39, 40)
 def test_the_caret_behind_the_end_of_a_text_stands_behind_it(text: str, room: int) -> None:
     line, caret = quoted(excerpt(text + "x", len(text) + 1), room)
 
@@ -89,7 +90,7 @@ def test_validate_and_publish_show_where_in_an_expression_a_fault_is(house: Hous
             look = ("definition", command, "faulty.json")
             code, shown = on_terminal(tmp_path, *look, columns=80, given="", **asked)
             in_json = run(tmp_path, *look, "--json", **asked)
-            plain = run(tmp_path, *look, **asked)
+            plain = run(tmp_path, *look, **asked, COLUMNS="40")
 
             lines = visible(shown)
             assert (code, plain.returncode, in_json.returncode) == (1, 1, 1)

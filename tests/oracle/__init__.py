@@ -1,1 +1,1 @@
-"""Our evaluator against Google's own implementation of CEL, in C++: the same expressions, the same data, the same answers."""
+"""Our evaluator against Google's own implementation of CEL: the same expressions and data, the same answers."""

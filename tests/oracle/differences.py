@@ -226,6 +226,16 @@ DIFFERENCES = (
         ),
     ),
     Difference(
+        "variables hide no roots",
+        "Whoever reads input.l.map(input, ...) is misled.",
+        (("input.l.map(input, input)", ERROR, [1, 2, 3]), ("cel.bind(input, 1, input)", ERROR, 1)),
+    ),
+    Difference(
+        "a key twice is an error like others",
+        "Theirs gives up the whole expression; ours is absorbed by && and ||.",
+        (("true || {input.s: 1, 'abc': 2} == {}", True, True), ("{input.s: 1, 'abc': 2} == {} || true", True, ERROR)),
+    ),
+    Difference(
         "a list of no numbers has no greatest",
         "Theirs sees it in a literal; ours when it runs, so that && and || absorb it.",
         (("true || math.greatest([]) > 0", True, ERROR),),

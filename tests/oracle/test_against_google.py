@@ -1,4 +1,4 @@
-"""Our evaluator gives what Google's gives, or both refuse: for cases written by hand and for thousands made at random."""
+"""Ours gives what Google's gives, or both refuse: for cases written by hand and for thousands made at random."""
 
 from __future__ import annotations
 
@@ -28,11 +28,14 @@ INPUT = {
 DATA = {"input": INPUT, "now": NOW}
 
 
-def compare(source: str, data: dict[str, Any]) -> None:
-    """Fail where the two differ. What ours finds wrong at publish, their checker may find wrong as well."""
+def compare(source: str, data: dict[str, Any]) -> bool:
+    """Tell whether both give the same value, fail where they differ.
+
+    What ours finds wrong at publish, their checker may find wrong as well: that is no difference.
+    """
     ours, theirs = answers.ask(source, data), google.ask(source, data)
     if answers.agree(ours, theirs) or (ours.early and google.refuses(source)):
-        return
+        return ours.error is None
     pytest.fail(f"{source}\n  ours:   {ours}\n  theirs: {theirs}\n  input:  {data['input']}", pytrace=False)
 
 
@@ -57,6 +60,8 @@ def test_a_difference_is_as_described(difference: Difference) -> None:
 @pytest.mark.timeout(120 + EXAMPLES // 20)
 @pytest.mark.parametrize("kind", TOPS)
 def test_expressions_made_at_random_give_the_same(kind: str) -> None:
+    answered: list[bool] = []
+
     @settings(
         max_examples=EXAMPLES // len(TOPS), derandomize=True, database=None, deadline=None, report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -64,20 +69,8 @@ def test_expressions_made_at_random_give_the_same(kind: str) -> None:
     @given(source=expressions(kind), values=inputs())
     def same(source: str, values: dict[str, Any]) -> None:
         kept = deepcopy(values)
-        compare(source, {"input": values, "now": NOW})
+        answered.append(compare(source, {"input": values, "now": NOW}))
         assert values == kept, f"{source} changed what it was given"
 
     same()
-
-
-@pytest.mark.parametrize("kind", TOPS)
-def test_most_expressions_made_at_random_have_a_value(kind: str) -> None:
-    answered = []
-
-    @settings(max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(source=expressions(kind), values=inputs())
-    def count(source: str, values: dict[str, Any]) -> None:
-        answered.append(google.ask(source, {"input": values, "now": NOW}).error is None)
-
-    count()
-    assert sum(answered) > len(answered) / 2
+    assert sum(answered) > len(answered) / 2, "most expressions should have a value, not an error"

@@ -29,6 +29,8 @@ def decode_base64(fuel: Fuel, value: Any) -> bytes:
     digits = "".join(value.split())
     if "=" not in digits:
         digits += "=" * (-len(digits) % 4)
+    elif len(digits) % 4:
+        raise EvaluationError(f"{shown(value)} is not base64: its padding is wrong")
     try:
         return binascii.a2b_base64(digits, strict_mode=True)
     except ValueError:

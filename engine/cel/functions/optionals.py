@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from engine.cel.errors import EvaluationError
@@ -10,7 +10,8 @@ from engine.cel.fuel import Fuel
 from engine.cel.functions import operands
 from engine.cel.values import NONE, Optional, Some
 
-_ZERO = frozenset({bool, int, float, str, bytes, list, dict, timedelta})
+_EMPTY = frozenset({bool, int, float, str, bytes, list, dict, timedelta})  # kinds with a value that counts as false
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def of(_fuel: Fuel, value: Any) -> Optional:
@@ -24,8 +25,10 @@ def none(_fuel: Fuel) -> Optional:
 
 
 def of_non_zero(_fuel: Fuel, value: Any) -> Optional:
-    """Return an optional that has a value, none for null, false, 0 and what is empty."""
-    return NONE if value is None or value is NONE or (type(value) in _ZERO and not value) else Some(value)
+    """Return an optional that has a value, none for null, false, 0, what is empty, and the timestamp of 0."""
+    if value is None or (type(value) in _EMPTY and not value):
+        return NONE
+    return NONE if type(value) is datetime and value == _EPOCH else Some(value)
 
 
 def has_value(_fuel: Fuel, target: Any) -> bool:
@@ -39,6 +42,15 @@ def value(_fuel: Fuel, target: Any) -> Any:
         return target.value
     operands.optional(target)
     raise EvaluationError("the optional has no value")
+
+
+def coalesce(_fuel: Fuel, *values: Any) -> Any:
+    """Return the first value that is neither null nor none, looking into optionals; null where there is none."""
+    for value in values:
+        found = value.value if type(value) is Some else None if value is NONE else value
+        if found is not None:
+            return found
+    return None
 
 
 def or_value(_fuel: Fuel, target: Any, other: Any) -> Any:

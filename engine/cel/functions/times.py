@@ -18,6 +18,7 @@ _TIMESTAMP = re.compile(
 )
 _OFFSET = re.compile(r"([+-]?)(\d{1,2}):(\d{1,2})", re.ASCII)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9_+-]{1,32}){0,3}", re.ASCII)
+_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 _LOCAL_COST = 10  # fuel for another time zone
 _ZONE_COST = 1000  # fuel; a zone is read from a file when it is first used
 _MAX_ZONES = 700  # there are some 600
@@ -72,11 +73,13 @@ def _beyond() -> EvaluationError:
 
 
 def duration(fuel: Fuel, value: Any) -> timedelta:
-    """Return `duration(x)` of a text such as 1h30m, of a duration. Raises EvaluationError."""
+    """Return `duration(x)` of a text such as 1h30m, of seconds, of a duration. Raises EvaluationError."""
     if type(value) is timedelta:
         return value
+    if type(value) is int or type(value) is float:
+        return _seconds(value)
     if type(value) is not str:
-        raise EvaluationError(f"{shown(value)} cannot be made a duration; write a text such as 1h30m")
+        raise EvaluationError(f"{shown(value)} cannot be made a duration; write a text such as 1h30m, or seconds")
     if len(value) > _MAX_SPAN:
         raise EvaluationError(f"the duration is longer than {_MAX_SPAN} characters")
     fuel.spend(10 + 4 * len(value))
@@ -85,8 +88,18 @@ def duration(fuel: Fuel, value: Any) -> timedelta:
         raise EvaluationError(f"{shown(value)} is not a duration such as 1h30m, 90s or 1.5h")
     micros = sum(_nanoseconds(*part) for part in _PART.findall(found[2])) // 1000
     if micros > _LONGEST:
-        raise EvaluationError("duration out of range: at most 315576000000s, ten thousand years")
+        raise _too_long()
     return timedelta(microseconds=-micros if found[1] == "-" else micros)
+
+
+def _seconds(value: float) -> timedelta:
+    if not abs(value) <= _LONGEST / 1_000_000:  # NaN is not either
+        raise _too_long()
+    return timedelta(seconds=value)
+
+
+def _too_long() -> EvaluationError:
+    return EvaluationError("duration out of range: at most 315576000000s, ten thousand years")
 
 
 def _nanoseconds(whole: str, fraction: str, unit: str) -> int:
@@ -126,6 +139,23 @@ def _read_zone(name: str) -> tzinfo:
     except (LookupError, ValueError, OSError):
         pass
     raise EvaluationError(f"{shown(name)} is not a time zone such as Europe/Vienna or +01:00")
+
+
+def at(fuel: Fuel, target: Any, clock: Any, zone: Any) -> datetime:
+    """Return the moment of a timestamp's day at which clocks of a time zone show a time. Raises EvaluationError.
+
+    A time that clocks leave out counts as if they had not been put forward; of one that comes twice, the first counts.
+    """
+    local = _local(fuel, target, zone)
+    found = _CLOCK.fullmatch(operands.text(clock))
+    if not found:
+        raise EvaluationError(f"{shown(clock)} is not a time of day such as 09:00 or 17:30:00")
+    hour, minute, second = (int(part or 0) for part in found.groups())
+    try:
+        moment = local.replace(hour=hour, minute=minute, second=second, microsecond=0, fold=0)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _beyond() from None
 
 
 def get_full_year(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:

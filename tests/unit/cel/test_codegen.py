@@ -158,7 +158,7 @@ def test_a_text_of_a_document_stays_a_text(text: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["__import__", "__class__", "constructor", "None", "True", "lambda", "def", "class", "print", "t1", "t2", "e1", "v1", "v2", "g1", "k0", "r_input",
-     "scope", "fuel", "spend", "step", "fault", "run", "x", "FAULTS", "Some", "len", "str", "KeyError", "operations_add", "input", "steps", "_", "a1"],
+     "scope", "fuel", "spend", "step", "fault", "run", "x", "FAULTS", "Some", "len", "str", "KeyError", "operations_add", "inputs", "secret", "_", "a1"],
 )  # fmt: skip
 def test_a_variable_may_have_any_name(name: str) -> None:
     cases: list[tuple[str, Any]] = [

@@ -1,8 +1,7 @@
-"""What CEL says its values, operators and macros mean, as literal expectations. The functions are beside this file."""
+"""What CEL says its values and operators mean, as literal expectations. Macros and functions are beside this file."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -11,10 +10,9 @@ from tests.unit.cel.given import alike, refusal, value
 
 INPUT = {
     "n": 2, "x": 2.5, "s": "abc", "yes": True, "none": None, "l": [1, 2, 3], "empty": [], "big": 10**20,
-    "m": {"a": 1, "nil": None, "if": {"b": [5, 6]}, "odd-name": 7}, "words": ["b", "a"], "mixed": [1, "a", None],
+    "m": {"a": 1, "nil": None, "if": {"b": [5, 6]}, "odd-name": 7}, "words": ["b", "a"],
     "rows": [{"id": 2, "q": 1.5}, {"id": 1, "q": 2.5}],
 }  # fmt: skip
-INF, NAN = math.inf, math.nan
 HIGHEST, LOWEST = 2**63 - 1, -(2**63)
 
 
@@ -25,7 +23,8 @@ def check(source: str, expected: Any) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("null", None), ("null == null", True), ("input.none == null", True), ("null != 0", True), ("null == false", False),
+    [("null", None), ("null == null", True), ("input.none == null", True), ("null != 0", True),
+     ("null == false", False),
      ("null in [1, null]", True), ("input.none == input.m", False)],
 )  # fmt: skip
 def test_null_is_equal_to_itself_alone(source: str, expected: Any) -> None:
@@ -39,8 +38,9 @@ def test_null_has_no_order_no_sum_and_no_members(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("true", True), ("!true", False), ("!!input.yes", True), ("true == 1", False), ("false == 0", False),
-     ("true == 1.0", False), ("false < true", True), ("true <= true", True), ("true > true", False), ("true != false", True)],
+    [("true", True), ("!true", False), ("!!input.yes", True), ("input.yes == 1", False), ("dyn(false) == 0", False),
+     ("input.yes == 1.0", False), ("false < true", True), ("true <= true", True), ("true > true", False),
+     ("true != false", True)],
 )  # fmt: skip
 def test_true_and_false_are_no_numbers(source: str, expected: Any) -> None:
     check(source, expected)
@@ -55,8 +55,10 @@ def test_what_is_not_true_or_false_cannot_be_inverted_nor_true_be_counted(source
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("2 + 3", 5), ("2 - 3", -1), ("2 * 3", 6), ("7 / 2", 3), ("-7 / 2", -3), ("7 / -2", -3), ("7 % 3", 1), ("-7 % 3", -1),
-     ("7 % -3", 1), ("0x1F", 31), ("-0xa", -10), ("- -2", 2), ("--2", 2), ("-(2)", -2), ("9223372036854775807", HIGHEST),
+    [("2 + 3", 5), ("2 - 3", -1), ("2 * 3", 6), ("7 / 2", 3), ("-7 / 2", -3), ("7 / -2", -3), ("7 % 3", 1),
+     ("-7 % 3", -1),
+     ("7 % -3", 1), ("0x1F", 31), ("-0xa", -10), ("- -2", 2), ("--2", 2), ("-(2)", -2),
+     ("9223372036854775807", HIGHEST),
      ("-9223372036854775808", LOWEST), ("-9223372036854775808 / 1", LOWEST), ("input.n - 2", 0)],
 )  # fmt: skip
 def test_whole_numbers_divide_towards_zero_and_the_remainder_has_the_sign_of_the_dividend(
@@ -68,7 +70,8 @@ def test_whole_numbers_divide_towards_zero_and_the_remainder_has_the_sign_of_the
 @pytest.mark.parametrize(
     "source",
     ["9223372036854775807 + 1", "-9223372036854775808 - 1", "9223372036854775807 * 2", "-9223372036854775808 / -1",
-     "-(-9223372036854775808)", "-9223372036854775808 % -1", "-9223372036854775808 * -1", "input.n * 9223372036854775807"],
+     "-(-9223372036854775808)", "-9223372036854775808 % -1", "-9223372036854775808 * -1",
+     "input.n * 9223372036854775807"],
 )  # fmt: skip
 def test_a_whole_number_beyond_64_bits_is_an_error(source: str) -> None:
     assert "overflow" in refusal(source, input=INPUT)
@@ -94,7 +97,8 @@ def test_numbers_with_a_point_are_ieee_754(source: str, expected: Any) -> None:
     ("source", "expected"),
     [("1 == 1.0", True), ("1 != 1.5", True), ("1 < 1.5", True), ("2.5 > 2", True), ("input.x >= input.n", True),
      ("1 + 1.5", 2.5), ("2.0 * 3", 6.0), ("1 / 2.0", 0.5), ("5 / 0.0 > 1", True), ("[1, 2] == [1.0, 2.0]", True),
-     ("{'a': 1} == {'a': 1.0}", True), ("1.0 in [1]", True), ("input.big > 9223372036854775807", True), ("input.big == 1e20", True)],
+     ("{'a': 1} == {'a': 1.0}", True), ("1.0 in [1]", True), ("input.big > 9223372036854775807", True),
+     ("input.big == 1e20", True)],
 )  # fmt: skip
 def test_whole_numbers_and_numbers_with_a_point_compare_and_mix(source: str, expected: Any) -> None:
     check(source, expected)
@@ -109,8 +113,10 @@ def test_what_has_no_arithmetic(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("'abc'", "abc"), ('"it\'s"', "it's"), ("'''a 'b' c'''", "a 'b' c"), ('"""a\nb"""', "a\nb"), (r"r'\n'", "\\n"), (r'R"\d"', "\\d"),
-     (r"'\x41\u00e9\U0001F600\101'", "Aé😀A"), (r"'\a\b\f\n\r\t\v\\\?\"\'\`'", "\a\b\f\n\r\t\v\\?\"'`"), ("''", ""), (r"'\x80'", "\x80")],
+    [("'abc'", "abc"), ('"it\'s"', "it's"), ("'''a 'b' c'''", "a 'b' c"), ('"""a\nb"""', "a\nb"), (r"r'\n'", "\\n"),
+     (r'R"\d"', "\\d"),
+     (r"'\x41\u00e9\U0001F600\101'", "Aé😀A"), (r"'\a\b\f\n\r\t\v\\\?\"\'\`'", "\a\b\f\n\r\t\v\\?\"'`"), ("''", ""),
+     (r"'\x80'", "\x80")],
 )  # fmt: skip
 def test_texts_are_written_with_quotes_of_four_kinds_and_with_escapes(source: str, expected: Any) -> None:
     check(source, expected)
@@ -126,8 +132,10 @@ def test_texts_that_are_not_well_written(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("'a' + 'b'", "ab"), ("'a' < 'b'", True), ("'B' < 'a'", True), ("'z' < 'é'", True), ("'\uffff' < '😀'", True), ("'a' <= 'a'", True),
-     ("'' < 'a'", True), ("'a' == \"a\"", True), ("'a' == 'A'", False), ("'e\u0301' == '\u00e9'", False), ("'1' == 1", False), ("size('a😀')", 2)],
+    [("'a' + 'b'", "ab"), ("'a' < 'b'", True), ("'B' < 'a'", True), ("'z' < 'é'", True), ("'\uffff' < '😀'", True),
+     ("'a' <= 'a'", True),
+     ("'' < 'a'", True), ("'a' == \"a\"", True), ("'a' == 'A'", False), ("'e\u0301' == '\u00e9'", False),
+     ("dyn('1') == 1", False), ("size('a😀')", 2)],
 )  # fmt: skip
 def test_texts_are_code_points_and_ordered_by_them(source: str, expected: Any) -> None:
     check(source, expected)
@@ -142,8 +150,9 @@ def test_texts_are_no_lists_and_no_numbers(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("b'abc'", "YWJj"), (r"b'\xff\377'", "//8="), ("b'é'", "w6k="), (r"br'\n'", "XG4="), ("b'a' + b'b'", "YWI="), ("b'a' < b'b'", True),
-     ("b'a' == b'a'", True), ("b'a' == 'a'", False), ("size(b'é')", 2), ("B''", "")],
+    [("b'abc'", "YWJj"), (r"b'\xff\377'", "//8="), ("b'é'", "w6k="), (r"br'\n'", "XG4="), ("b'a' + b'b'", "YWI="),
+     ("b'a' < b'b'", True),
+     ("b'a' == b'a'", True), ("b'a' == dyn('a')", False), ("size(b'é')", 2), ("B''", "")],
 )  # fmt: skip
 def test_bytes_join_compare_and_leave_as_base64(source: str, expected: Any) -> None:
     check(source, expected)
@@ -151,9 +160,12 @@ def test_bytes_join_compare_and_leave_as_base64(source: str, expected: Any) -> N
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("[]", []), ("[1, 'a', null,]", [1, "a", None]), ("[[1], []]", [[1], []]), ("[1] + [2, 3]", [1, 2, 3]), ("[1, 2][1]", 2),
-     ("input.l[0]", 1), ("input.l[2.0]", 3), ("[1, 2] == [2, 1]", False), ("[] == []", True), ("2 in input.l", True), ("'2' in input.l", False),
-     ("4 in input.l", False), ("1 in []", False), ("[1] in [[1]]", True), ("true in [1]", False), ("input.rows[1].id", 1)],
+    [("[]", []), ("[1, 'a', null,]", [1, "a", None]), ("[[1], []]", [[1], []]), ("[1] + [2, 3]", [1, 2, 3]),
+     ("[1, 2][1]", 2),
+     ("input.l[0]", 1), ("input.l[2.0]", 3), ("[1, 2] == [2, 1]", False), ("[] == []", True), ("2 in input.l", True),
+     ("'2' in input.l", False),
+     ("4 in input.l", False), ("1 in []", False), ("[1] in [[1]]", True), ("true in [1]", False),
+     ("input.rows[1].id", 1)],
 )  # fmt: skip
 def test_lists_are_made_joined_indexed_and_searched(source: str, expected: Any) -> None:
     check(source, expected)
@@ -161,7 +173,8 @@ def test_lists_are_made_joined_indexed_and_searched(source: str, expected: Any) 
 
 @pytest.mark.parametrize(
     "source",
-    ["input.l[3]", "input.l[-1]", "input.l[0.5]", "input.l['a']", "input.l[true]", "input.l[null]", "input.l.x", "input.l < input.l", "-input.l",
+    ["input.l[3]", "input.l[-1]", "input.l[0.5]", "input.l['a']", "input.l[true]", "input.l[null]", "input.l.x",
+     "input.l < input.l", "-input.l",
      "input.l - input.l", "input.empty[0]", "input.l + 1", "1 in input.n", "input.l[1", "[1 2]"],
 )  # fmt: skip
 def test_lists_have_no_other_members_and_no_order(source: str) -> None:
@@ -170,10 +183,13 @@ def test_lists_have_no_other_members_and_no_order(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("{}", {}), ("{'a': 1, 'b': [2],}", {"a": 1, "b": [2]}), ("{'a' + 'b': 1}", {"ab": 1}), ("{'a': 1}.a", 1), ("{'a': 1}['a']", 1),
-     ("input.m['odd-name']", 7), ("input.m.`odd-name`", 7), ("input.m.if.b[1]", 6), ("input . m . a", 1), ("input.m[input.words[1]]", 1),
+    [("{}", {}), ("{'a': 1, 'b': [2],}", {"a": 1, "b": [2]}), ("{'a' + 'b': 1}", {"ab": 1}), ("{'a': 1}.a", 1),
+     ("{'a': 1}['a']", 1),
+     ("input.m['odd-name']", 7), ("input.m.`odd-name`", 7), ("input.m.if.b[1]", 6), ("input . m . a", 1),
+     ("input.m[input.words[1]]", 1),
      ("'a' in input.m", True), ("'z' in input.m", False), ("1 in input.m", False), ("null in input.m", False),
-     ("{'a': 1, 'b': 2} == {'b': 2, 'a': 1}", True), ("{'a': 1} == {'a': 2}", False), ("{'a': 1} == {'b': 1}", False), ("{} == []", False)],
+     ("{'a': 1, 'b': 2} == {'b': 2, 'a': 1}", True), ("{'a': 1} == {'a': 2}", False), ("{'a': 1} == {'b': 1}", False),
+     ("{} == dyn([])", False)],
 )  # fmt: skip
 def test_maps_are_made_read_by_field_or_key_and_searched_by_key(source: str, expected: Any) -> None:
     check(source, expected)
@@ -181,7 +197,8 @@ def test_maps_are_made_read_by_field_or_key_and_searched_by_key(source: str, exp
 
 @pytest.mark.parametrize(
     "source",
-    ["input.m.zz", "input.m['zz']", "input.m[0]", "input.m.nil.x", "input.m + input.m", "input.m < input.m", "{'a': 1, 'a': 2}",
+    ["input.m.zz", "input.m['zz']", "input.m[0]", "input.m.nil.x", "input.m + input.m", "input.m < input.m",
+     "{'a': 1, 'a': 2}",
      "{input.s: 1, 'abc': 2}", "{1: 2}", "{input.n: 1}", "{'a'}", "input.m.in", "{true: 1}", "{null: 1}"],
 )  # fmt: skip
 def test_maps_refuse_missing_keys_keys_twice_and_keys_that_are_no_texts(source: str) -> None:
@@ -190,8 +207,10 @@ def test_maps_refuse_missing_keys_keys_twice_and_keys_that_are_no_texts(source: 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("has(input.n)", True), ("has(input.zz)", False), ("has(input.m.nil)", True), ("has(input.m.zz)", False), ("has({'a': 1}.a)", True),
-     ("has(input.m.if.b)", True), ("has(input.?zz.y)", False), ("has(input.?m.a)", True), ("has(input.m['odd-name'])", True)],
+    [("has(input.n)", True), ("has(input.zz)", False), ("has(input.m.nil)", True), ("has(input.m.zz)", False),
+     ("has({'a': 1}.a)", True),
+     ("has(input.m.if.b)", True), ("has(input.?zz.y)", False), ("has(input.?m.a)", True),
+     ("has(input.m['odd-name'])", True)],
 )  # fmt: skip
 def test_has_asks_for_the_last_field_whatever_its_value(source: str, expected: Any) -> None:
     check(source, expected)
@@ -207,11 +226,15 @@ def test_has_needs_a_field_of_an_object(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("optional.of(1).value()", 1), ("optional.of(1).hasValue()", True), ("optional.none().hasValue()", False), ("optional.of(null).hasValue()", True),
-     ("optional.none().orValue(2)", 2), ("optional.of(1).orValue(1 / 0)", 1), ("optional.none().or(optional.of(3)).value()", 3),
-     ("optional.of(1).or(optional.of(3)).value()", 1), ("optional.of(1)", 1), ("optional.none()", None), ("[optional.none(), 1]", [None, 1]),
-     ("optional.of(1) == optional.of(1.0)", True), ("optional.none() == optional.none()", True), ("optional.of(1) == 1", False),
-     ("optional.none() == null", False), ("optional.of(1) != optional.none()", True)],
+    [("optional.of(1).value()", 1), ("optional.of(1).hasValue()", True), ("optional.none().hasValue()", False),
+     ("optional.of(null).hasValue()", True),
+     ("optional.none().orValue(2)", 2), ("optional.of(1).orValue(1 / 0)", 1),
+     ("optional.none().or(optional.of(3)).value()", 3),
+     ("optional.of(1).or(optional.of(3)).value()", 1), ("optional.of(1)", 1), ("optional.none()", None),
+     ("[optional.none(), 1]", [None, 1]),
+     ("optional.of(1) == optional.of(1.0)", True), ("optional.none() == optional.none()", True),
+     ("optional.of(1) == dyn(1)", False),
+     ("optional.none() == dyn(null)", False), ("optional.of(1) != optional.none()", True)],
 )  # fmt: skip
 def test_optionals_hold_a_value_or_none(source: str, expected: Any) -> None:
     check(source, expected)
@@ -219,8 +242,10 @@ def test_optionals_hold_a_value_or_none(source: str, expected: Any) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("optional.ofNonZeroValue(" + zero + ").hasValue()", False) for zero in ("0", "0.0", "-0.0", "''", "b''", "[]", "{}", "null", "false", "duration('0s')")]
-    + [("optional.ofNonZeroValue(" + some + ").hasValue()", True) for some in ("1", "-0.5", "' '", "[0]", "true", "{'a': 0}")],
+    [("optional.ofNonZeroValue(" + zero + ").hasValue()", False) for zero in ("0", "0.0", "-0.0", "''", "b''", "[]",
+     "{}", "null", "false", "duration('0s')")]
+    + [("optional.ofNonZeroValue(" + some + ").hasValue()", True) for some in ("1", "-0.5", "' '", "[0]", "true",
+    "{'a': 0}")],
 )  # fmt: skip
 def test_of_non_zero_value_holds_nothing_that_is_empty(source: str, expected: Any) -> None:
     check(source, expected)
@@ -228,10 +253,14 @@ def test_of_non_zero_value_holds_nothing_that_is_empty(source: str, expected: An
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("input.?n.value()", 2), ("input.?zz.hasValue()", False), ("input.?zz.orValue(1)", 1), ("input.?zz.y.z.orValue(1)", 1), ("input.?m.a.value()", 1),
-     ("input.?m.?zz.orValue(0)", 0), ("input.?m.if.b[?0].value()", 5), ("input.l[?0].value()", 1), ("input.l[?3].hasValue()", False), ("input.l[?-1].hasValue()", False),
-     ("input.m[?'a'].value()", 1), ("input.m[?'zz'].hasValue()", False), ("input.?m.nil.hasValue()", True), ("input.?none.x.hasValue()", False),
-     ("input.none.?x.hasValue()", False), ("input.s.?x.hasValue()", False), ("input?.n.value()", 2), ("optional.of({'a': 1}).a.value()", 1),
+    [("input.?n.value()", 2), ("input.?zz.hasValue()", False), ("input.?zz.orValue(1)", 1),
+     ("input.?zz.y.z.orValue(1)", 1), ("input.?m.a.value()", 1),
+     ("input.?m.?zz.orValue(0)", 0), ("input.?m.if.b[?0].value()", 5), ("input.l[?0].value()", 1),
+     ("input.l[?3].hasValue()", False), ("input.l[?-1].hasValue()", False),
+     ("input.m[?'a'].value()", 1), ("input.m[?'zz'].hasValue()", False), ("input.?m.nil.hasValue()", True),
+     ("input.?none.x.hasValue()", False),
+     ("input.none.?x.hasValue()", False), ("input.s.?x.hasValue()", False), ("input?.n.value()", 2),
+     ("optional.of({'a': 1}).a.value()", 1),
      ("optional.of([7])[0].value()", 7), ("input.?l[9].hasValue()", False)],
 )  # fmt: skip
 def test_optional_selection_gives_none_where_there_is_nothing(source: str, expected: Any) -> None:
@@ -240,8 +269,10 @@ def test_optional_selection_gives_none_where_there_is_nothing(source: str, expec
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("[?input.?n, ?input.?zz, 3]", [2, 3]), ("{?'a': input.?n, ?'b': input.?zz, 'c': 3}", {"a": 2, "c": 3}), ("[?optional.none()]", []),
-     ("[?optional.of(null)]", [None]), ("optional.of(2).optMap(x, x + 1).value()", 3), ("optional.none().optMap(x, x + 1).hasValue()", False),
+    [("[?input.?n, ?input.?zz, 3]", [2, 3]), ("{?'a': input.?n, ?'b': input.?zz, 'c': 3}", {"a": 2, "c": 3}),
+     ("[?optional.none()]", []),
+     ("[?optional.of(null)]", [None]), ("optional.of(2).optMap(x, x + 1).value()", 3),
+     ("optional.none().optMap(x, x + 1).hasValue()", False),
      ("input.?n.optMap(x, x * 2).orValue(0)", 4), ("input.?zz.optMap(x, 1 / 0).orValue(0)", 0)],
 )  # fmt: skip
 def test_optional_items_and_entries_are_left_out_and_opt_map_maps_what_is_there(source: str, expected: Any) -> None:
@@ -249,7 +280,9 @@ def test_optional_items_and_entries_are_left_out_and_opt_map_maps_what_is_there(
 
 
 @pytest.mark.parametrize(
-    "source", ["optional.none().value()", "optional.none().orValue(1 / 0)", "[?input.n]", "{?'a': input.n}", "input.n.orValue(1)", "input.s.hasValue()",
+    "source",
+    ["optional.none().value()", "optional.none().orValue(1 / 0)", "[?input.n]", "{?'a': input.n}",
+    "input.n.orValue(1)", "input.s.hasValue()",
                "optional.none().or(input.n)", "input.zz.?y", "input.n.optMap(x, x)"]
 )  # fmt: skip
 def test_optionals_are_not_mistaken_for_values(source: str) -> None:
@@ -258,8 +291,10 @@ def test_optionals_are_not_mistaken_for_values(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("input.yes ? 1 : 2", 1), ("!input.yes ? 1 : 2", 2), ("true ? 1 : input.zz", 1), ("false ? input.zz : 2", 2), ("true ? 1 : false ? 2 : 3", 1),
-     ("false ? 1 : false ? 2 : 3", 3), ("input.yes ? input.n : input.s", 2), ("(false ? true : false) ? 1 : 2", 2), ("1 < 2 ? 'a' : 'b'", "a")],
+    [("input.yes ? 1 : 2", 1), ("!input.yes ? 1 : 2", 2), ("true ? 1 : input.zz", 1), ("false ? input.zz : 2", 2),
+     ("true ? 1 : false ? 2 : 3", 1),
+     ("false ? 1 : false ? 2 : 3", 3), ("input.yes ? input.n : input.s", 2), ("(false ? true : false) ? 1 : 2", 2),
+     ("1 < 2 ? 'a' : 'b'", "a")],
 )  # fmt: skip
 def test_a_ternary_evaluates_one_branch(source: str, expected: Any) -> None:
     check(source, expected)
@@ -275,12 +310,16 @@ def test_a_ternary_needs_true_or_false_and_both_branches(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("true && true", True), ("true && false", False), ("false || true", True), ("false || false", False), ("input.yes && !input.yes || input.yes", True)]
-    + [(f"{error} && false", False) for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1", "input.s", "input.l[9]", "input.s < 1")]
+    [("true && true", True), ("true && false", False), ("false || true", True), ("false || false", False),
+     ("input.yes && !input.yes || input.yes", True)]
+    + [(f"{error} && false", False) for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1", "input.s",
+    "input.l[9]", "input.s < 1")]
     + [(f"false && {error}", False) for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1")]
-    + [(f"{error} || true", True) for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1", "input.s", "input.l[9]", "input.s < 1")]
+    + [(f"{error} || true", True) for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1", "input.s",
+    "input.l[9]", "input.s < 1")]
     + [(f"true || {error}", True) for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1")]
-    + [("input.zz || input.n || true", True), ("input.zz && true && false", False), ("!(input.zz || true)", False), ("!input.zz || true", True),
+    + [("input.zz || input.n || true", True), ("input.zz && true && false", False), ("!(input.zz || true)", False),
+    ("!input.zz || true", True),
        ("true && (input.zz || true)", True), ("(input.zz && false) || false", False), ("[input.zz || true]", [True])],
 )  # fmt: skip
 def test_and_and_or_absorb_an_error_on_either_side(source: str, expected: Any) -> None:
@@ -289,8 +328,10 @@ def test_and_and_or_absorb_an_error_on_either_side(source: str, expected: Any) -
 
 @pytest.mark.parametrize(
     "source",
-    [f"{error} {rest}" for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1") for rest in ("&& true", "|| false", "&& input.zz", "|| input.zz")]
-    + [f"{rest} {error}" for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1") for rest in ("true &&", "false ||")]
+    [f"{error} {rest}" for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1") for rest in ("&& true",
+     "|| false", "&& input.zz", "|| input.zz")]
+    + [f"{rest} {error}" for error in ("input.zz", "input.n", "input.none", "1 / 0 > 1") for rest in ("true &&",
+    "false ||")]
     + ["(input.zz && true) || false", "input.zz == input.zz", "[input.zz] == []"],
 )  # fmt: skip
 def test_an_error_that_the_other_side_does_not_settle_is_raised(source: str) -> None:
@@ -299,113 +340,20 @@ def test_an_error_that_the_other_side_does_not_settle_is_raised(source: str) -> 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("1 + 2 * 3", 7), ("(1 + 2) * 3", 9), ("10 - 2 - 3", 5), ("100 / 10 / 5", 2), ("2 * 7 % 4", 2), ("-1 + 2", 1), ("1 - -1", 2), ("1--1", 2),
-     ("true || false && false", True), ("1 < 2 == true", True), ("1 + 1 == 2 && 2 > 1", True), ("1 in [1] == true", True), ("!true == false", True),
-     ("-input.m.a", -1), ("!input.m.nil || true", True), ("1 // comment\n + 2", 3), ("((1))", 1), ("-2.5 + 3.0", 0.5), ("1 == 1 == true", True)],
+    [("1 + 2 * 3", 7), ("(1 + 2) * 3", 9), ("10 - 2 - 3", 5), ("100 / 10 / 5", 2), ("2 * 7 % 4", 2), ("-1 + 2", 1),
+     ("1 - -1", 2), ("1--1", 2),
+     ("true || false && false", True), ("1 < 2 == true", True), ("1 + 1 == 2 && 2 > 1", True),
+     ("1 in [1] == true", True), ("!true == false", True),
+     ("-input.m.a", -1), ("!input.m.nil || true", True), ("1 // comment\n + 2", 3), ("((1))", 1), ("-2.5 + 3.0", 0.5),
+     ("1 == 1 == true", True)],
 )  # fmt: skip
 def test_operators_bind_as_cel_says_and_to_the_left(source: str, expected: Any) -> None:
     check(source, expected)
 
 
-@pytest.mark.parametrize("source", ["1 < 2 < 3", "a", "nope(1)", "'a'.nope()", "contains('a', 'a')", "size()", "size('a', 1)", "type(1)", "int",
-                                    "T{}", ".input", "input.", "", "()", "1 +", "a b", "in", "for", "[1](0)", "input..n", "1 == "])  # fmt: skip
+@pytest.mark.parametrize("source",
+["1 < 2 < 3", "a", "nope(1)", "'a'.nope()", "contains('a', 'a')", "size()", "size('a', 1)", "type(1)", "int",
+                                    "T{}", ".input", "input.", "", "()", "1 +", "a b", "in", "for", "[1](0)",
+                                    "input..n", "1 == "])  # fmt: skip
 def test_what_is_not_in_the_language(source: str) -> None:
-    assert refusal(source, input=INPUT)
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [("input.l.all(x, x > 0)", True), ("input.l.all(x, x > 1)", False), ("[].all(x, 1 / 0 > 1)", True), ("input.m.all(k, size(k) > 0)", True),
-     ("input.l.exists(x, x == 2)", True), ("input.l.exists(x, x == 9)", False), ("[].exists(x, true)", False), ("input.m.exists(k, k == 'nil')", True),
-     ("input.l.exists_one(x, x > 2)", True), ("input.l.exists_one(x, x > 1)", False), ("input.l.existsOne(x, x > 2)", True), ("[].exists_one(x, true)", False)],
-)  # fmt: skip
-def test_all_exists_and_exists_one(source: str, expected: Any) -> None:
-    check(source, expected)
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [("input.mixed.all(x, x > 1)", False), ("['a', 0].all(x, x > 1)", False), ("input.mixed.exists(x, x == 1 || x > 5)", True),
-     ("['a', 2].exists(x, x > 1)", True), ("[0, 'a', 2].exists(x, x > 1)", True), ("[1, 0].all(x, 1 / x == 2)", False), ("[0, 1].exists(x, 1 / x == 1)", True),
-     ("[1, true].exists(x, x)", True), ("[1, false].all(x, x)", False)],
-)  # fmt: skip
-def test_all_and_exists_absorb_errors_that_another_item_settles(source: str, expected: Any) -> None:
-    check(source, expected)
-
-
-@pytest.mark.parametrize(
-    "source",
-    ["[2, 'a'].all(x, x > 1)", "['a', 0].exists(x, x > 1)", "['a', 2].exists_one(x, x > 1)", "[1, 1, 'a'].exists_one(x, x > 0)", "input.l.all(x, x)",
-     "input.l.filter(x, x)", "input.mixed.filter(x, x > 0)", "input.l.map(x, 1 / (x - 1))", "input.s.all(x, true)", "input.n.map(x, x)", "input.none.exists(x, true)",
-     "input.l.all(x)", "input.l.all(1, true)", "input.l.map(x, x, x)", "input.l.sortBy(x, [x])", "input.l.all(x.y, true)", "input.zz.all(x, true)",
-     "input.l.all(x, y > 1)", "input.l.map(x, x) + x", "input.m.filter(k, v, true)"],
-)  # fmt: skip
-def test_what_macros_refuse(source: str) -> None:
-    assert refusal(source, input=INPUT)
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [("input.l.filter(x, x > 1)", [2, 3]), ("[].filter(x, x)", []), ("input.m.filter(k, k < 'b')", ["a"]), ("input.l.map(x, x * 2)", [2, 4, 6]),
-     ("input.l.map(x, x > 1, x * 2)", [4, 6]), ("input.m.map(k, k).sort()", ["a", "if", "nil", "odd-name"]), ("input.rows.sortBy(r, r.id).map(r, r.q)", [2.5, 1.5]),
-     ("input.rows.sortBy(r, -r.id)[0].id", 2), ("['b', 'a'].sortBy(x, x)", ["a", "b"]), ("[3, 1, 2].sortBy(x, x == 1)", [3, 2, 1]), ("[].sortBy(x, 1 / 0)", []),
-     ("[[1, 2], [3]].map(x, x.map(y, y + 1))", [[2, 3], [4]]), ("[1, 2].map(x, [1, 2].filter(x, x > 1))", [[2], [2]]), ("[1, 2].map(x, [10].map(y, x + y))", [[11], [12]]),
-     ("input.l.map(x, x % 2 == 1, {'v': x})", [{"v": 1}, {"v": 3}]), ("[1, 2].map(n, n + input.n)", [3, 4])],
-)  # fmt: skip
-def test_filter_map_and_sort_by(source: str, expected: Any) -> None:
-    check(source, expected)
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [("[1, 2].all(i, v, v == i + 1)", True), ("{'a': 'a'}.all(k, v, k == v)", True), ("[5, 6].exists(i, v, i == 1 && v == 6)", True),
-     ("{'a': 1, 'b': 2}.exists(k, v, v == 2)", True), ("[1, 2].exists_one(i, v, v > 1)", True), ("[2, 2].existsOne(i, v, v > 1)", False),
-     ("['a', 1].exists(i, v, v > 0)", True), ("['a', 0].all(i, v, v > 0)", False), ("{}.all(k, v, false)", True)],
-)  # fmt: skip
-def test_the_predicates_with_two_variables(source: str, expected: Any) -> None:
-    check(source, expected)
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [("[5, 6].transformList(i, v, i + v)", [5, 7]), ("[5, 6].transformList(i, v, i > 0, v)", [6]), ("{'a': 1}.transformList(k, v, [k, v])", [["a", 1]]),
-     ("{'a': 1, 'b': 2}.transformMap(k, v, v * 10)", {"a": 10, "b": 20}), ("{'a': 1, 'b': 2}.transformMap(k, v, v > 1, k)", {"b": "b"}),
-     ("{'a': 'x', 'b': 'y'}.transformMapEntry(k, v, {v: k})", {"x": "a", "y": "b"}), ("{'a': 1}.transformMapEntry(k, v, v > 1, {k: v})", {}),
-     ("['p', 'q'].transformMapEntry(i, v, {v: i})", {"p": 0, "q": 1}), ("{}.transformMap(k, v, 1 / 0)", {}), ("[].transformList(i, v, 1 / 0)", [])],
-)  # fmt: skip
-def test_the_transforming_macros(source: str, expected: Any) -> None:
-    check(source, expected)
-
-
-@pytest.mark.parametrize(
-    "source",
-    ["['p', 'p'].transformMapEntry(i, v, {v: i})", "[1].transformMapEntry(i, v, v)", "{'a': 1}.transformMap(k, v, 1 / 0)", "input.l.transformList(i, v, v, v)",
-     "input.n.transformList(i, v, v)", "input.l.transformList(i, i, i)", "input.l.transformList(v, v)"],
-)  # fmt: skip
-def test_what_the_transforming_macros_refuse(source: str) -> None:
-    assert refusal(source, input=INPUT)
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [("cel.bind(x, 2, x * x)", 4), ("cel.bind(x, input.m.if, x.b[0] + x.b[1])", 11), ("cel.bind(x, 1, cel.bind(y, x + 1, x + y))", 3),
-     ("cel.bind(x, 1, cel.bind(x, x + 1, x))", 2), ("cel.bind(x, 1 / 0, 2)", 2), ("cel.bind(x, 1 / 0, true || x > 1)", True), ("[1, 2].map(x, cel.bind(y, x * 2, y + 1))", [3, 5]),
-     ("cel.bind(x, [1, 2], x.map(y, x.size() * y))", [2, 4])],
-)  # fmt: skip
-def test_bind_names_a_value(source: str, expected: Any) -> None:
-    check(source, expected)
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "cel.bind(x, 1 / 0, x)",
-        "cel.bind(1, 2, 3)",
-        "cel.bind(x, 1)",
-        "cel.bind(x, x, x)",
-        "cel.bind(x, 1, x) + x",
-        "cel.nope(1)",
-    ],
-)
-def test_what_bind_refuses(source: str) -> None:
     assert refusal(source, input=INPUT)

@@ -114,11 +114,17 @@ def test_each_reading_is_a_reference_with_its_place() -> None:
     ]
 
 
-def test_a_variable_is_no_reference_even_where_it_has_the_name_of_a_root() -> None:
-    assert compile_expression("[{'a': 1}].map(input, input.a)").references == ()
-    assert compile_expression("[1].map(steps, steps + 1)").evaluate(scope()) == [2]
-    [reference] = compile_expression("input.l.map(input, input.a)").references
+def test_a_variable_is_no_reference_and_cannot_hide_a_root() -> None:
+    [reference] = compile_expression("input.l.map(line, line.a)").references
     assert reference.text == "input.l"
+    for source in (
+        "[{'a': 1}].map(input, input.a)",
+        "[1].map(steps, steps + 1)",
+        "cel.bind(now, 1, now)",
+        "{'a': 1}.all(k, trigger, true)",
+    ):
+        with pytest.raises(InvalidExpression, match="hides"):
+            compile_expression(source)
 
 
 @pytest.mark.parametrize("source", ["steps.a.?output.x", "has(steps.a.output)", 'steps.a[?"status"]'])

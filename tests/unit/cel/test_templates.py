@@ -144,9 +144,9 @@ def test_a_text_cannot_grow_without_end(count: int) -> None:
 
 
 def test_an_evaluation_cannot_write_without_end() -> None:
-    template = compile_template([" ${input.s}"] * 1000)
+    template = compile_template([" ${input.s}"] * 500)
     with pytest.raises(OutOfFuel):
-        template.evaluate(Given(input={"s": "x" * (FUEL // 50)}))
+        template.evaluate(Given(input={"s": "x" * (FUEL // 20)}))
 
 
 def test_a_config_value_cannot_be_made_of_parts_without_end() -> None:

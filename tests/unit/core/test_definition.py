@@ -269,8 +269,7 @@ def test_a_schema_with_definitions_and_a_hard_pattern_works_in_linear_time() -> 
 @pytest.mark.parametrize("value", ["Bearer abc", "abc", "Bearer ${input.token}", "Bearer abc${secrets.A}", "x=1",
                                    "Basic ${secrets.A}x", "a=b; c=${secrets.A}", "Basic ${base64.encode('user:password')}",
                                    "Bearer ${'abc'}", "Basic ${base64.encode(input.user + ':' + input.password)}",
-                                   "${'Bearer '}${secrets.A}", "Bearer ${input.a}${secrets.A}",
-                                   "Bearer ${['abc'].map(secrets, secrets)[0]}"])  # fmt: skip
+                                   "${'Bearer '}${secrets.A}", "Bearer ${input.a}${secrets.A}"])  # fmt: skip
 def test_literal_credentials_are_refused(header: Any, value: Any) -> None:
     config = {"url": "http://a", "headers": {header: value}}
     assert (f"/steps/0/config/headers/{header}", "literal_secret") in faults(document(http("a", config=config)))

@@ -120,7 +120,7 @@ def test_what_is_no_json_is_written_as_json() -> None:
     }
 
 
-@pytest.mark.parametrize("source", ["${1.0 / 0.0}", "${[0.0 / 0.0]}", "${double('inf')}"])
+@pytest.mark.parametrize("source", ["${double('inf')}", "${[-double('nan')]}", "${1e308 * 1e308}"])
 def test_a_number_that_json_does_not_know_fails_the_step(source: str) -> None:
     life = lived(transform("t", {"x": source}))
     assert life.activity("t").error.code.startswith("output_")
