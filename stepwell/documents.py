@@ -28,7 +28,8 @@ def read_file(path: str) -> Any:
     name = "standard input" if path == "-" else path
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text("utf-8")
-    except UnicodeDecodeError:
+        text.encode()  # bytes that are no text came as surrogates, where the locale names no encoding
+    except UnicodeError:
         raise BadInput(f"{name} is not UTF-8", advice="Save it as UTF-8.") from None
     except FileNotFoundError:
         raise BadInput(f"there is no file {name}", advice="Check the path.") from None
@@ -58,6 +59,8 @@ def read_value(given: str | None, option: str) -> Any:
     if given != "-" and given.lstrip()[:1] in ("{", "[", '"'):
         try:
             return msgspec.json.decode(given)
+        except UnicodeError:
+            raise BadInput(f"{option} is not UTF-8", advice="Save it as UTF-8.") from None
         except (msgspec.DecodeError, RecursionError) as error:
             raise BadInput(f"{option} is not JSON: {error}", advice="Correct it, or name a file.") from None
     return read_file(given)

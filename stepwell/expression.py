@@ -46,7 +46,7 @@ class Tried(Struct, frozen=True):
 )
 @json_option
 def expression(given: str, data: str | None, as_json: bool) -> None:
-    """Try an expression without a server: show its value on data; without data check it and show what it reads.
+    """Try an expression without a server: show its value; where data is missing, check it and show what it reads.
 
     EXPRESSION is an expression, a text with ${...}, or a condition in JSON or YAML: an object with all, any, not or
     operator. Such a text or condition is shown as the expression it stands for, too. '-' is standard input. Put --
@@ -58,10 +58,10 @@ def expression(given: str, data: str | None, as_json: bool) -> None:
         raise click.UsageError("EXPRESSION and --data cannot both be standard input")
     tried = compiled(_text(given))
     found = {"expression": tried.program.text, "reads": tried.reads}
-    if data is None:
+    if data is None and tried.reads:
         show(found, lambda console: _tell_checked(console, tried), as_json=as_json)
         return
-    value = evaluated(tried.program, _scope(data))
+    value = evaluated(tried.program, expression_data.read(documents.read_value(data, "--data")))
     show({**found, "value": value}, lambda console: _tell_value(console, tried, value), as_json=as_json)
 
 
@@ -82,14 +82,6 @@ def _admitted(given: Any) -> Any:
     except Inadmissible as fault:
         message = f"no definition can hold the expression: {fault.message}"
         raise BadInput(message, advice=ADVICE, pointer=fault.pointer, code=fault.code) from None
-
-
-def _scope(data: str) -> DataScope:
-    """Return what is read in the document that --data names. Raises BadInput."""
-    try:
-        return expression_data.read(documents.read_value(data, "--data"))
-    except UnicodeEncodeError:  # bytes that are no text, of the command line or where the locale names no encoding
-        raise BadInput("--data is not UTF-8", advice=NOT_UTF8) from None
 
 
 def compiled(text: str) -> Tried:
@@ -158,5 +150,5 @@ def _tell_value(console: Console, tried: Tried, value: Any) -> None:
 
 def _tell_checked(console: Console, tried: Tried) -> None:
     console.print(cell(tried.program.text), style="bold", soft_wrap=True)
-    say(console, f"reads {', '.join(tried.reads) or 'nothing'}")
+    say(console, f"reads {', '.join(tried.reads)}")
     say(console, "Evaluate it with --data FILE.", style="bright_black")

@@ -99,8 +99,8 @@ _NUMBERS = (
         optional=1,
         variadic=True,
     ),
-    _function("math.isNaN", numbers.is_nan, "bool", "number", "whether it is no number, as 0.0 / 0.0 is none"),
-    _function("math.isInf", numbers.is_infinite, "bool", "number", "whether it is infinite, as 1 / 0.0 is"),
+    _function("math.isNaN", numbers.is_nan, "bool", "number", "whether it is no number, as `double('NaN')` is none"),
+    _function("math.isInf", numbers.is_infinite, "bool", "number", "whether it is infinite, as 1e308 * 10 is"),
     _function("math.isFinite", numbers.is_finite, "bool", "number", "whether it is neither infinite nor NaN"),
 )
 _ENCODINGS = (

@@ -43,6 +43,8 @@ def searcher(pattern: str) -> Search:
     options.never_capture = True  # nobody asks what a group has found, and to find out takes longer
     try:
         return Search(re2.compile(pattern, options))
+    except UnicodeEncodeError:
+        raise ValueError("the pattern has half of a surrogate pair, which no text has") from None
     except re2.error as fault:
         raise ValueError(f"the pattern cannot be read: {_said(fault)}") from None
 

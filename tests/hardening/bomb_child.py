@@ -19,10 +19,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from engine.cel import EvaluationError, InvalidExpression
-from engine.cel.compiler import Compiler
+from engine.cel import ROOTS, Allowance, Compiler, EvaluationError, InvalidExpression, Program
 from engine.cel.fuel import FUEL, Fuel
-from engine.cel.program import Program
 from engine.core.values import Inadmissible, admit
 from tests.hardening.expression_bombs import BOMBS, HARMS, Bomb
 from tests.hardening.hostile_data import made
@@ -85,7 +83,7 @@ def lit(bomb: Bomb, scope: Hostile) -> None:
     if bomb.what == "harm":
         bomb.source()
         return
-    compiler, last = Compiler(), None
+    compiler, last = Compiler(ROOTS, Allowance()), None
     parts = bomb.source if bomb.what == "definition" else [(bomb.what, bomb.source)]
     programs = [(what, getattr(compiler, what)(source, "")) for what, source in parts]
     compiler.raise_first()

@@ -48,9 +48,10 @@ LEAVES: dict[str, tuple[str, ...]] = {
     "separator": ("','", "''", "'b'", "input.s"),
     "pattern": ("'^a'", "'[a-c]+$'", "'.'", r"r'\d'", "'(?i)B|x'", "'é'"),
     "zone": ("'Europe/Berlin'", "'+05:30'", "'-08:00'", "'America/New_York'", "'UTC'"),
+    "nan": ("'NaN'", "'Infinity'", "'-Infinity'"),
     "order": ("<", "<=", ">", ">=", "==", "!="),
-    "sign": ("+", "-", "*", "/", "%"),
-    "step": ("+", "-", "*", "/"),
+    "sign": ("+", "-", "*", "%"),
+    "step": ("+", "-", "*"),
     "part": ("getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours",
              "getMinutes", "getSeconds", "getMilliseconds"),
     "line": ("input.order.lines[0]", "input.order.lines[1]"),
@@ -83,7 +84,8 @@ LINE = {"int": "count", "text": "sku", "float": "price", "list text": "tags"}
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "int": (
         "(<int?> <sign> <int?>)", "(<int> <sign> <int> <sign> <int>)",
-        "(<int> <sign> -<int> <sign> (<int> <sign> <int>))", "-(<int?>)", "size(<text?>)", "<list item>.size()",
+        "(<int> <sign> -<int> <sign> (<int> <sign> <int>))", "-(<int?>)", "(<int> * 6 / -3)", "(<int> * <int> / 1)",
+        "size(<text?>)", "<list item>.size()",
         "size(<map item>)",
         "size(<bytes>)", "<text?>.indexOf(<text?>)", "<text>.lastIndexOf(<text>)", "<text>.indexOf(<text>, <index>)",
         "<text>.lastIndexOf(<text>, <index>)", "math.abs(<int?>)", "math.sign(<int>)", "math.greatest(<int?>, <int>)",
@@ -94,11 +96,12 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "<list item>.filter(@x, <truth x:item>).size()",
     ),
     "float": (
-        "(<float?> <step> <float?>)", "(<float> <step> <float> <step> <float>)", "-(<float?>)",
+        "(<float?> <step> <float?>)", "(<float> <step> <float> <step> <float>)", "-(<float?>)", "(<float> / 2.5)",
+        "(<float?> / -1e-3)",
         "math.round(<float?>)", "math.ceil(<float>)",
         "math.floor(<float>)", "math.trunc(<float>)", "math.abs(<float?>)", "math.sign(<float>)",
         "math.greatest(<float>, <float>)",
-        "math.least(<list float>.reverse())", "double(<int>)", "double(<text>)", "<line>.price",
+        "math.least(<list float>.reverse())", "double(<int>)", "double(<text>)", "double(<nan>)", "<line>.price",
     ),
     "bool": (
         "(<int?> <order> <int?>)", "(<text?> <order> <text?>)", "(<float?> <order> <float?>)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,7 @@ _NANOSECONDS = {
     "ns": 1,
 }
 _LONGEST = 315_576_000_000 * 1_000_000  # microseconds: ten thousand years
+_DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _zones: dict[str, tzinfo] = {"": UTC, "UTC": UTC}
 
@@ -114,21 +115,23 @@ def _local(fuel: Fuel, value: Any, zone: Any) -> datetime:
         return moment
     fuel.spend(_LOCAL_COST)
     try:
-        if found := _OFFSET.fullmatch(operands.text(zone)):
-            away = timedelta(hours=int(found[2]), minutes=int(found[3]))
-            return moment - away if found[1] == "-" else moment + away
-        return moment.astimezone(_zone(fuel, zone))
+        return moment.astimezone(_zone(fuel, operands.text(zone)))
     except OverflowError:
         raise _beyond() from None
 
 
 def _zone(fuel: Fuel, name: str) -> tzinfo:
     known = _zones.get(name)
-    if known is None:
-        fuel.spend(_ZONE_COST)
-        known = _read_zone(name)
-        if len(_zones) < _MAX_ZONES:
-            _zones[name] = known
+    if known is not None:
+        return known
+    if found := _OFFSET.fullmatch(name):
+        away = timedelta(hours=int(found[2]), minutes=int(found[3]))
+        if away < _DAY:
+            return timezone(-away if found[1] == "-" else away)
+    fuel.spend(_ZONE_COST)
+    known = _read_zone(name)
+    if len(_zones) < _MAX_ZONES:
+        _zones[name] = known
     return known
 
 

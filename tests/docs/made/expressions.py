@@ -56,6 +56,7 @@ OPTIONALS: Examples = {
     ".value": ("input.?amount.value()", "1200"),
     ".orValue": ("input.?vip.orValue(false)", "false"),
     ".or": ("input.?total.or(input.?amount).orValue(0)", "1200"),
+    "coalesce": ("coalesce(input.?rebate, input.customer.company, 0)", "0"),
     "optional.of": ("optional.of(1).hasValue()", "true"),
     "optional.none": ("optional.none().hasValue()", "false"),
     "optional.ofNonZeroValue": ('optional.ofNonZeroValue("").orValue("empty")', '"empty"'),
@@ -69,8 +70,8 @@ NUMBERS: Examples = {
     "math.sign": ("math.sign(-3)", "-1"),
     "math.greatest": ("math.greatest(1, 3.5, 2)", "3.5"),
     "math.least": ("math.least([4, 2, 3])", "2"),
-    "math.isNaN": ("math.isNaN(0.0 / 0.0)", "true"),
-    "math.isInf": ("math.isInf(1 / 0.0)", "true"),
+    "math.isNaN": ('math.isNaN(double("NaN"))', "true"),
+    "math.isInf": ("math.isInf(1e308 * 10)", "true"),
     "math.isFinite": ("math.isFinite(1.5)", "true"),
 }
 TIMES: Examples = {
@@ -78,6 +79,7 @@ TIMES: Examples = {
     "duration": ('duration("1h30m")', '"5400s"'),
     ".getFullYear": ("now.getFullYear()", "2026"),
     ".getMonth": ("now.getMonth() + 1", "1"),
+    ".at": ('now.at("17:30", "Europe/Vienna")', '"2026-01-31T16:30:00Z"'),
     ".getDate": ("now.getDate()", "31"),
     ".getDayOfMonth": ("now.getDayOfMonth()", "30"),
     ".getDayOfWeek": ("now.getDayOfWeek()", "6"),

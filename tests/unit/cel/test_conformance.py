@@ -55,13 +55,13 @@ def test_what_is_not_true_or_false_cannot_be_inverted_nor_true_be_counted(source
 
 @pytest.mark.parametrize(
     ("source", "expected"),
-    [("2 + 3", 5), ("2 - 3", -1), ("2 * 3", 6), ("7 / 2", 3), ("-7 / 2", -3), ("7 / -2", -3), ("7 % 3", 1),
+    [("2 + 3", 5), ("2 - 3", -1), ("2 * 3", 6), ("7 / 2", 3.5), ("-8 / 2", -4), ("8 / -2", -4), ("7 % 3", 1),
      ("-7 % 3", -1),
      ("7 % -3", 1), ("0x1F", 31), ("-0xa", -10), ("- -2", 2), ("--2", 2), ("-(2)", -2),
      ("9223372036854775807", HIGHEST),
      ("-9223372036854775808", LOWEST), ("-9223372036854775808 / 1", LOWEST), ("input.n - 2", 0)],
 )  # fmt: skip
-def test_whole_numbers_divide_towards_zero_and_the_remainder_has_the_sign_of_the_dividend(
+def test_a_quotient_is_whole_where_nothing_is_left_and_the_remainder_has_the_sign_of_the_dividend(
     source: str, expected: Any
 ) -> None:
     check(source, expected)
@@ -70,7 +70,7 @@ def test_whole_numbers_divide_towards_zero_and_the_remainder_has_the_sign_of_the
 @pytest.mark.parametrize(
     "source",
     ["9223372036854775807 + 1", "-9223372036854775808 - 1", "9223372036854775807 * 2", "-9223372036854775808 / -1",
-     "-(-9223372036854775808)", "-9223372036854775808 % -1", "-9223372036854775808 * -1",
+     "-(-9223372036854775808)",  "-9223372036854775808 * -1",
      "input.n * 9223372036854775807"],
 )  # fmt: skip
 def test_a_whole_number_beyond_64_bits_is_an_error(source: str) -> None:
@@ -85,9 +85,10 @@ def test_no_division_of_whole_numbers_by_zero_and_no_literal_beyond_64_bits(sour
 @pytest.mark.parametrize(
     ("source", "expected"),
     [("1.5 + 1.5", 3.0), ("0.5 - 1.0", -0.5), (".5", 0.5), ("1e3", 1000.0), ("1E-3", 0.001), ("2.5e+2", 250.0),
-     ("7.0 / 2.0", 3.5), ("-1.5", -1.5), ("1.0 / 0.0 == 2.0 / 0.0", True), ("1.0 / -0.0 < 0.0", True),
-     ("0.0 / 0.0 == 0.0 / 0.0", False), ("0.0 / 0.0 != 0.0 / 0.0", True), ("0.0 / 0.0 < 1.0", False),
-     ("1.0 <= 0.0 / 0.0", False), ("0.0 == -0.0", True), ("0.1 + 0.2 == 0.3", False)],
+     ("7.0 / 2.0", 3.5), ("-1.5", -1.5), ("1e308 * 10.0 == double('Infinity')", True), ("-1e308 * 10.0 < 0.0", True),
+     ("double('NaN') == double('NaN')", False), ("double('NaN') != double('NaN')", True),
+     ("double('NaN') < 1.0", False),
+     ("1.0 <= double('NaN')", False), ("0.0 == -0.0", True), ("0.1 + 0.2 == 0.3", False)],
 )  # fmt: skip
 def test_numbers_with_a_point_are_ieee_754(source: str, expected: Any) -> None:
     check(source, expected)
@@ -96,7 +97,8 @@ def test_numbers_with_a_point_are_ieee_754(source: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [("1 == 1.0", True), ("1 != 1.5", True), ("1 < 1.5", True), ("2.5 > 2", True), ("input.x >= input.n", True),
-     ("1 + 1.5", 2.5), ("2.0 * 3", 6.0), ("1 / 2.0", 0.5), ("5 / 0.0 > 1", True), ("[1, 2] == [1.0, 2.0]", True),
+     ("1 + 1.5", 2.5), ("1200 / 7 == 1200.0 / 7", True), ("5.0 % 2", 1), ("-5 % 2.0", -1), ("2.0 * 3", 6.0),
+     ("1 / 2.0", 0.5), ("6 / 2.0", 3.0), ("[1, 2] == [1.0, 2.0]", True),
      ("{'a': 1} == {'a': 1.0}", True), ("1.0 in [1]", True), ("input.big > 9223372036854775807", True),
      ("input.big == 1e20", True)],
 )  # fmt: skip
@@ -105,7 +107,21 @@ def test_whole_numbers_and_numbers_with_a_point_compare_and_mix(source: str, exp
 
 
 @pytest.mark.parametrize(
-    "source", ["5.0 % 2.0", "5 % 2.0", "input.s - 1", "input.s * 2", "input.m + input.m", "+1", "1u", "1e400"]
+    "source",
+    [
+        "5.5 % 2",
+        "5 % 0.5",
+        "input.s % 2",
+        "1.0 / 0.0",
+        "0.0 / 0.0",
+        "1 / -0.0",
+        "input.s - 1",
+        "input.s * 2",
+        "input.m + input.m",
+        "+1",
+        "1u",
+        "1e400",
+    ],
 )
 def test_what_has_no_arithmetic(source: str) -> None:
     assert refusal(source, input=INPUT)

@@ -32,6 +32,7 @@ def nested(levels: int, value: Any) -> Any:
         (1.7976931348623157e308, "1.7976931348623157e+308"), (5e-324, "5e-324"), (math.nan, "NaN"),
         (math.inf, "Infinity"), (-math.inf, "-Infinity"),
     ],
+    ids=repr,
 )  # fmt: skip
 def test_a_float_is_written_as_javascript_writes_it(value: float, written: str) -> None:
     assert number(value) == written
@@ -56,6 +57,7 @@ def test_a_float_reads_back_from_its_text(value: float) -> None:
         ([NOON, timedelta(seconds=90), b"ab", Some(1), NONE], '["2026-01-31T12:00:00Z","90s","YWI=",1,null]'),
         ([2**64], "[18446744073709551616]"), (["ü\n"], '["ü\\n"]'),
     ],
+    ids=repr,
 )  # fmt: skip
 def test_a_value_as_text(value: Any, written: str) -> None:
     assert text(Fuel(), value) == written
@@ -64,9 +66,10 @@ def test_a_value_as_text(value: Any, written: str) -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        (b"\xff", "UTF-8"), (Some(1), "optional"), (NONE, "optional"), 
+        (b"\xff", "UTF-8"), (Some(1), "optional"), (NONE, "optional"),
         (["\ud800"], "JSON"), ({"\ud800": 1}, "JSON"), (object(), "unknown"),
     ],
+    ids=repr,
 )  # fmt: skip
 def test_what_has_no_text_is_an_error(value: Any, says: str) -> None:
     with pytest.raises(EvaluationError, match=says):
@@ -135,6 +138,7 @@ def test_a_long_text_many_times_in_a_list_is_refused_before_it_is_written() -> N
         (NOON, "2026-01-31T12:00:00Z"), (timedelta(seconds=1), "1s"), (Some(1), "an optional"), (NONE, "an optional"),
         (10**299, "a number of some 298 digits"), (object(), "an unknown value"),
     ],
+    ids=repr,
 )  # fmt: skip
 def test_a_value_in_a_message(value: Any, seen: str) -> None:
     assert shown(value) == seen
@@ -158,6 +162,7 @@ def test_escapes_do_not_make_a_message_long() -> None:
         ({}, "an object"), (b"", "bytes"), (NOON, "a timestamp"), (timedelta(), "a duration"), (Some(1), "an optional"),
         (NONE, "an optional"), (object(), "an unknown value"),
     ],
+    ids=repr,
 )  # fmt: skip
 def test_what_a_value_is(value: Any, name: str) -> None:
     assert kind(value) == name
