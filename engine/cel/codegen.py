@@ -85,6 +85,7 @@ NAMES: dict[str, Any] = {
     "__builtins__": {"len": len, "KeyError": KeyError},
     **{word(called): called for called in _CALLED},
     "FAULTS": runtime.FAULTS,
+    "Failed": runtime.Failed,
     "NONE": NONE,
     "Some": Some,
     **{kind.__name__: kind for kind in (bool, int, float, str, list, dict)},
@@ -102,6 +103,7 @@ class Generator(Writer):
 
     def __init__(self, checked: Checked, *, json: bool) -> None:
         super().__init__()
+        self.binds: set[str] = set()  # names of variables whose value may be an error
         self._checked = checked
         self._json = json
 
@@ -161,7 +163,10 @@ class Generator(Writer):
     # ---- names and members
 
     def _name(self, node: Name) -> str:
-        return self.body.variables.get(node.name) or self.body.root(node, self.within)
+        name = self.body.variables.get(node.name) or self.body.root(node, self.within)
+        if name in self.binds:
+            self.line(f"if {name}.__class__ is Failed: raise {name}.error")
+        return name
 
     def _fetched(self, node: Select | Index) -> str | None:
         """Return the call that brings a step's field or a secret, None for any other node."""
@@ -222,7 +227,10 @@ class Generator(Writer):
 
     def _unary(self, node: Unary) -> str:
         if node.operator == "!":
-            return self.set(f"not {self.truth(node.operand)}", node)
+            inner, odd = node.operand, True
+            while isinstance(inner, Unary) and inner.operator == "!":  # a chain of them takes no stack
+                inner, odd = inner.operand, not odd
+            return self.set(f"{'not ' if odd else ''}{self.truth(inner)}", node)
         return self.call(operations.negate, node, self.value(node.operand))
 
     def _binary(self, node: Binary) -> str:
@@ -274,7 +282,10 @@ class Generator(Writer):
 
     def _list(self, node: ListOf) -> str:
         if not any(item.optional for item in node.items):
-            return self.set(f"[{', '.join([self.value(item.value) for item in node.items])}]", node)
+            values = []
+            for item in node.items:
+                values.append(self.value(item.value))  # noqa: PERF401  a comprehension takes a frame of the stack
+            return self.set(f"[{', '.join(values)}]", node)
         made = self.set("[]", node)
         for item in node.items:
             value = self.value(item.value)
@@ -287,7 +298,9 @@ class Generator(Writer):
     def _map(self, node: MapOf) -> str:
         self.cost += 3 * len(node.entries)
         if all(isinstance(entry.key, Const) and not entry.optional for entry in node.entries):
-            pairs = [f"{self.value(entry.key)}: {self.value(entry.value)}" for entry in node.entries]
+            pairs = []
+            for entry in node.entries:
+                pairs.append(f"{self.value(entry.key)}: {self.value(entry.value)}")  # noqa: PERF401  as above
             return self.set(f"{{{', '.join(pairs)}}}", node)
         made = self.set("{}", node)
         for entry in node.entries:
@@ -319,7 +332,7 @@ class Generator(Writer):
             return self._coalesce(node)
         operands = []
         for operand in (node.target, *node.args) if node.target is not None else node.args:
-            operands.append(self.value(operand))  # noqa: PERF401  a comprehension takes a frame of the stack at each level
+            operands.append(self.value(operand))  # noqa: PERF401  as above
         pattern = shortcuts.bare(node.args[-1]) if node.function == "matches" else None
         if isinstance(pattern, Const):
             return self.call(texts.matches, node, *operands[:-1], self.constant(searcher(pattern.value)))

@@ -14,9 +14,10 @@ BYTES_PER_UNIT = 64  # of a text that is walked once
 MADE_PER_UNIT = 16  # characters of a text that is made
 MAX_TEXT = 2 << 20  # characters of one text; values over 1 MiB are refused by the caller anyway
 
-_QUICK = 6  # a shorter text is looked for at one pass, a longer one may be compared at every place
-_LONG = 100  # Python looks for a text that long, or in one of _WIDE characters, in linear time
-_WIDE = 30_000
+# Python looks for a text in linear time where that one has _LONG characters and the other _WIDE, or the other has
+# _WIDEST. Below, it may compare the text at every place, which matters from _QUICK characters on.
+_QUICK, _LONG = 6, 100
+_WIDE, _WIDEST = 2_500, 30_000
 
 
 class Fuel:
@@ -42,7 +43,8 @@ class Fuel:
     def find(self, text: str, part: str) -> None:
         """Take what it costs at worst to look for `part` in `text`. Raises OutOfFuel when it is used up."""
         size, wanted = len(text), len(part)
-        steps = min(wanted, _LONG) if wanted >= _QUICK and size < _WIDE else _QUICK
+        slow = wanted >= _QUICK and size < (_WIDEST if wanted < _LONG else _WIDE)
+        steps = min(wanted, _LONG) if slow else _QUICK
         self.spend(1 + (size * steps + wanted) // BYTES_PER_UNIT)
 
     def make(self, length: int) -> None:

@@ -44,11 +44,10 @@ def write(out: Generator, node: Macro) -> str:
 
     One function on purpose, as all that calls `value` here: macros nest, and each frame of the stack counts.
     """
-    target = out.value(node.target)
     names = [out.new("v") for _ in node.variables]
+    target = _bound(out, node, names[0]) if node.name == "cel.bind" else out.value(node.target)
     bound = {**out.body.variables, **dict(zip(node.variables, names, strict=True))}
     if node.name == "cel.bind":
-        out.line(f"{names[0]} = {target}")
         return out.value_with(node.args[0], bound)
     if node.name == "optMap":
         return _opt_map(out, node, target, names[0], bound)
@@ -80,6 +79,16 @@ def write(out: Generator, node: Macro) -> str:
     for line in end:
         out.line(_filled(line, words), node)
     return result
+
+
+def _bound(out: Generator, node: Macro, name: str) -> str:
+    """Write the value of cel.bind. Its error, if it has one, counts where the variable is read, as in CEL."""
+    out.line("try:")
+    with out.deeper():
+        out.line(f"{name} = {out.value(node.target)}")
+    out.line(f"except FAULTS as x: {name} = Failed(fault(fuel, x, None))")
+    out.binds.add(name)
+    return name
 
 
 def _opt_map(out: Generator, node: Macro, target: str, name: str, bound: dict[str, str]) -> str:

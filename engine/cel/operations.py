@@ -42,14 +42,16 @@ def equal(fuel: Fuel, left: Any, right: Any) -> bool:  # noqa: PLR0911  flat, fo
         return False
     if cls in _COMPARED:
         return left == right  # type: ignore[no-any-return]
-    return _same(fuel, left, right, MAX_NESTING)
+    if cls is list or cls is dict or cls is Some:
+        return _same(fuel, left, right, MAX_NESTING)
+    return left is right
 
 
 def _same(fuel: Fuel, left: Any, right: Any, levels: int) -> bool:
-    """Compare two values of which one at least holds others."""
+    """Compare two values deeply."""
     cls = type(left)
     if cls is not type(right) or (cls is not list and cls is not dict and cls is not Some):
-        return left is right if cls is Optional else equal(fuel, left, right)
+        return equal(fuel, left, right)
     if levels <= 0:
         raise too_deep()
     if cls is Some:

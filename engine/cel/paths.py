@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from engine.cel.syntax import Const, Index, Name, Node, Select
+from engine.cel.trees import walk
 
 if TYPE_CHECKING:
     from engine.cel.scope import Scope
@@ -45,6 +46,12 @@ def path_of(node: Node) -> tuple[str, Parts] | None:
             return None
         node = node.operand
     return node.name, tuple(reversed(parts))
+
+
+def is_plain(node: Node) -> bool:
+    """Tell whether a node is a path, and no part of it is optional."""
+    parts = list(walk(node))
+    return path_of(node) is not None and not any(isinstance(p, Select | Index) and p.optional for p in parts)
 
 
 def find(scope: Scope, root: str, parts: Parts) -> Any:

@@ -17,6 +17,15 @@ from engine.cel.values import NONE, Some, kind, shown, text
 FAULTS = (EvaluationError, LookupError, TypeError)
 
 
+class Failed:
+    """What a variable of cel.bind holds where its value could not be evaluated."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: EvaluationError) -> None:
+        self.error = error
+
+
 def not_bool(_fuel: Fuel, value: Any) -> NoReturn:
     """Refuse a value where true or false is needed."""
     raise EvaluationError(f"{shown(value)} is not true or false")

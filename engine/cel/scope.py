@@ -20,7 +20,10 @@ class Scope(Protocol):
         """What is left to spend."""
 
     def lookup(self, root: str) -> Any:
-        """Return the value of a root other than steps and secrets. Raises KeyError where there is none."""
+        """Return the value of a root other than steps and secrets.
+
+        Asked once for each root that an expression names, whether or not it comes to be read.
+        """
 
     def step(self, step_id: str, field: str) -> Any:
         """Return one of STEP_FIELDS of a step. Raises KeyError where it is missing."""

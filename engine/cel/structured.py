@@ -13,7 +13,7 @@ from engine.cel import templates
 from engine.cel.errors import EvaluationError, InvalidExpression
 from engine.cel.functions.times import parse as timestamp
 from engine.cel.parser import parse
-from engine.cel.paths import path_of
+from engine.cel.paths import is_plain, path_of
 from engine.cel.printer import show
 from engine.cel.syntax import Binary, Call, Const, Embedded, Index, Logic, Select, Unary
 
@@ -130,7 +130,7 @@ class Reader:
         if not isinstance(field, str):
             return self._fault("field must be a path such as input.amount", pointer)
         node = self._expression(field, pointer)
-        if isinstance(node, Embedded) and path_of(node.node) is None:
+        if isinstance(node, Embedded) and not is_plain(node.node):
             return self._fault(
                 "field must be a path such as input.amount", pointer, "Write an expression in place of the object."
             )

@@ -241,7 +241,7 @@ def expression_failed(fault: EvaluationError, step_id: str | None, where: str) -
         details.update(
             expression=fault.expression[:MAX_SHOWN],
             pointer=fault.pointer,
-            path=fault.path,
+            path=fault.path[:MAX_SHOWN],
             line=fault.line,
             column=fault.column,
         )

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from engine.cel import EvaluationError
+from engine.cel.errors import OutOfFuel
 from engine.cel.fuel import BYTES_PER_UNIT
 from engine.cel.functions.times import parse as timestamp
+from engine.cel.values import text
 from engine.core.document import TEN_YEARS
 from engine.core.events import ActivityWaiting, CustomerEvent, TaskCreated
 from engine.core.flow import complete, expression_failed, fail, inadmissible
@@ -90,7 +92,7 @@ def _decide(draft: Draft, path: str, program: DecisionProgram) -> None:
                 taken = {"branch": index, "when": _cut(way.when.text), "chosen": list(way.then)}
                 break
     except EvaluationError as fault:
-        if program.on_error == "fail":
+        if program.on_error == "fail" or isinstance(fault, OutOfFuel):  # what follows would find no fuel either
             raise
         taken["error"] = msgspec.to_builtins(expression_failed(fault, draft.step(path).id, "config"))
     output = admit({**taken, "inputs": _shortened(inputs)})
@@ -187,12 +189,12 @@ def _ask(draft: Draft, path: str, step: StepPlan, program: ManualProgram) -> Non
 
 
 def _words(template: Expression, scope: StateScope, what: str, most: int, *, empty: bool = False) -> str:
-    """Return a template as text: numbers as JSON writes them, null as ''."""
+    """Return a template as text: null as '', numbers as in any text."""
     value = template.evaluate(scope)
     if value is None:
         value = ""
     if type(value) in (int, float):
-        value = _encode(value).decode()
+        value = text(scope.fuel, value)
     if type(value) is not str:
         raise EvaluationError(f"{what} must be a text")
     if len(value) > most or not (value or empty):

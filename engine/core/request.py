@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from engine.cel import EvaluationError
+from engine.cel.fuel import Fuel
+from engine.cel.values import text
 from engine.core.draft import step_of
 from engine.core.programs import HttpProgram
 from engine.core.scope import StateScope
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from engine.core.model import State
 
 MAX_KEY = 255  # characters, as many as partners commonly keep
-
-_encode = msgspec.json.Encoder().encode
 
 
 def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -111,8 +109,8 @@ def _pairs(values: dict[str, Any], where: str) -> dict[str, str | list[str]]:
 
 def _headers(values: dict[str, Any]) -> dict[str, str]:
     found = {name: _text(value, f"headers.{name}") for name, value in values.items() if value is not None}
-    for name, text in found.items():
-        if any(ord(char) < 32 and char != "\t" for char in text):
+    for name, written in found.items():
+        if any(ord(char) < 32 and char != "\t" for char in written):
             raise EvaluationError(f"the header {name} contains a line break", f"headers.{name}")
     return found
 
@@ -120,4 +118,4 @@ def _headers(values: dict[str, Any]) -> dict[str, str]:
 def _text(value: Any, where: str) -> str:
     if isinstance(value, dict | list) or value is None:
         raise EvaluationError(f"{where} must be a text, a number, true or false", where)
-    return value if isinstance(value, str) else _encode(value).decode()
+    return value if isinstance(value, str) else text(Fuel(), value)

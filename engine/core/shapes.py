@@ -17,6 +17,7 @@ from engine.errors import Finding
 if TYPE_CHECKING:
     from engine.cel import InvalidExpression
 
+MAX_SAID = 500  # characters of a message
 MAX_FINDINGS = 200  # a hostile document could have a million; nobody reads them
 
 
@@ -41,13 +42,18 @@ class Findings:
     def add(self, pointer: str, message: str, advice: str = "", code: str = "invalid") -> None:
         """Note one fault."""
         if not self.full:
-            self.items.append(Finding(pointer=pointer, message=message, advice=advice, code=code))
+            self.items.append(Finding(pointer, _cut(message), _cut(advice), code))
 
     def add_expression(self, fault: InvalidExpression, code: str = "expression_invalid") -> None:
         """Note what is wrong with an expression."""
         if not self.full:
             place = (fault.line, fault.column, fault.excerpt) if fault.source else (None, None, "")
-            self.items.append(Finding(fault.pointer, fault.message, fault.advice, code, *place))
+            self.items.append(Finding(fault.pointer, _cut(fault.message), _cut(fault.advice), code, *place))
+
+
+def _cut(text: str) -> str:
+    """Return a text that may hold a name from the document, which may be of any length."""
+    return text if len(text) <= MAX_SAID else text[:MAX_SAID] + "…"
 
 
 class Shape(Protocol):

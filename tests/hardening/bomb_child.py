@@ -22,7 +22,8 @@ from msgspec import Struct
 from engine.cel import ROOTS, Allowance, Compiler, EvaluationError, InvalidExpression, Program
 from engine.cel.fuel import FUEL, Fuel
 from engine.core.values import Inadmissible, admit
-from tests.hardening.expression_bombs import BOMBS, HARMS, Bomb
+from tests.hardening.bomb_parts import Bomb
+from tests.hardening.expression_bombs import BOMBS, HARMS
 from tests.hardening.hostile_data import made
 
 ROOM = 256 << 20

@@ -16,7 +16,7 @@ WRONG = {
     "bool": ("dyn(null)", "dyn(1)", "dyn('a')", "dyn([true])", "input.none", "input.n"),
     "text": ("dyn(null)", "dyn(1)", "dyn(true)", "input.none", "input.n"),
     "timestamp": ("input.none", "dyn('a')", "dyn(1)", "dyn(true)", "input.when"),
-    "duration": ("input.none", "dyn('a')", "dyn(1)", "dyn(1.5)", "input.n"),
+    "duration": ("input.none", "dyn('a')", "dyn(1)", "dyn(true)"),
     "list": ("dyn(null)", "dyn(1)", "dyn(true)", "input.none"),
 }
 ERRORS = (
@@ -70,7 +70,7 @@ LEAVES: dict[str, tuple[str, ...]] = {
 ANY_KIND = (
     "(<truth> ? <same> : <same>)",
     "(<truth> ? <same> : <truth> ? <same> : <same>)",
-    "cel.bind(@x, <other>, <same x:other>)",
+    "cel.bind(@x, <other>, @x == @x ? <same x:other> : <same x:other>)",
 )
 ANY_ITEM = (
     "<optional same>.orValue(<same>)",
@@ -108,7 +108,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "(<bool?> <order> <bool?>)",
         "(<timestamp?> <order> <timestamp?>)", "(<duration?> <order> <duration?>)", "(<small> <order> <float>)",
         "(<bytes> <order> <bytes>)",
-        "(<any> == <any>)", "(<any> != <any>)", "(<list item> == <list item>)", "(<map item> != <map item>)",
+        "(dyn(<any>) == <any>)", "(<any> != dyn(<any>))", "(<list item> == <list item>)", "(<map item> != <map item>)",
         "(<optional item> == <optional item>)", "(<any> in <list item>)", "(<item> in <list item>)",
         "(<text> in <map item>)",
         "(<int> in <map item>)", "(<bool> in <map item>)", "(<truth> && <truth>)", "(<truth> || <truth>)",
@@ -174,7 +174,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "optional": (
         "optional.of(<item>)", "optional.none()", "optional.ofNonZeroValue(<item>)", "<list item>[?<index>]",
         "<map item>[?<key>]",
-        "<map item>.?a", "<list item>.first()", "<list item>.last()", "<optional item>.or(<optional item>)",
+        "<map item>.?a", "<list item>.first()", "<list item>.last()", "<optional item>.or(optional.none())",
+        "optional.none().or(<optional item>)",
         "<optional other>.optMap(@x, <item x:other>)", "<optional map item>.?b", "<optional list item>[?<index>]",
     ),
     "line": ("{'sku': <text>, 'count': <int>, 'tags': <list text>}", "{'sku': <text>, 'price': <float>}"),

@@ -12,6 +12,8 @@ from engine.cel.fuel import Fuel
 from engine.cel.functions import operands
 from engine.cel.values import shown
 
+_SPACE = b" \t\n\v\f\r"
+
 
 def encode_base64(fuel: Fuel, value: Any) -> str:
     """Return bytes, or the UTF-8 of a text, in base64. Raises EvaluationError."""
@@ -26,15 +28,19 @@ def decode_base64(fuel: Fuel, value: Any) -> bytes:
     """
     fuel.make(len(operands.text(value)))
     fuel.walk(value)
-    digits = "".join(value.split())
-    if "=" not in digits:
-        digits += "=" * (-len(digits) % 4)
-    elif len(digits) % 4:
-        raise EvaluationError(f"{shown(value)} is not base64: its padding is wrong")
     try:
-        return binascii.a2b_base64(digits, strict_mode=True)
+        return binascii.a2b_base64(_padded(value.encode("ascii").translate(None, _SPACE)), strict_mode=True)
     except ValueError:
         raise EvaluationError(f"{shown(value)} is not base64") from None
+
+
+def _padded(digits: bytes) -> bytes:
+    """Return base64 with its padding. Raises ValueError where that is there and wrong."""
+    if not digits.endswith(b"="):
+        return digits + b"=" * (-len(digits) % 4)
+    if len(digits) % 4 or digits.endswith(b"==="):
+        raise ValueError
+    return digits
 
 
 def hash_sha256(fuel: Fuel, value: Any) -> str:

@@ -17,11 +17,10 @@ _TIMESTAMP = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]([01]\d|2[0-3]):\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
 _OFFSET = re.compile(r"([+-]?)(\d{1,2}):(\d{1,2})", re.ASCII)
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9_+-]{1,32}){0,3}", re.ASCII)
+_ZONE = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9_+-]{1,32}){0,3}", re.ASCII)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 _LOCAL_COST = 10  # fuel for another time zone
-_ZONE_COST = 1000  # fuel; a zone is read from a file when it is first used
-_MAX_ZONES = 700  # there are some 600
+_UNKNOWN_COST = 1000  # fuel for looking for a zone that there is not
 _SPAN = re.compile(r"([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:h|ms|m|s|us|ns))+|0)", re.ASCII)
 _PART = re.compile(r"(\d*)\.?(\d*)(h|ms|m|s|us|ns)", re.ASCII)
 _MAX_SPAN = 200  # characters of a duration
@@ -128,19 +127,19 @@ def _zone(fuel: Fuel, name: str) -> tzinfo:
         away = timedelta(hours=int(found[2]), minutes=int(found[3]))
         if away < _DAY:
             return timezone(-away if found[1] == "-" else away)
-    fuel.spend(_ZONE_COST)
-    known = _read_zone(name)
-    if len(_zones) < _MAX_ZONES:
-        _zones[name] = known
+    known = _zones[name] = _read_zone(fuel, name)
     return known
 
 
-def _read_zone(name: str) -> tzinfo:
+def _read_zone(fuel: Fuel, name: str) -> tzinfo:
+    """Return a zone from its file. Those that there are, some 600, are kept; each other name is sought every time, and
+    paid for. So what a decision pays does not depend on what others have used before.
+    """
     try:
         if _ZONE.fullmatch(name):
             return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
-        pass
+        fuel.spend(_UNKNOWN_COST)
     raise EvaluationError(f"{shown(name)} is not a time zone such as Europe/Vienna or +01:00")
 
 

@@ -277,6 +277,21 @@ def test_what_encodings_refuse(source: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "expected"),
+    [("coalesce(input.none, 1)", 1), ("coalesce(1, 1 / 0)", 1), ("coalesce(null, input.?zz, 'a')", "a"),
+     ("coalesce(input.?n, 3)", 2), ("coalesce(input.none, null)", None), ("coalesce(false, true)", False),
+     ("coalesce(0, 1)", 0), ("coalesce(input.?zz.y, input.?none, [])", [])],
+)  # fmt: skip
+def test_coalesce_gives_the_first_that_is_there_and_not_null(source: str, expected: Any) -> None:
+    check(source, expected)
+
+
+@pytest.mark.parametrize("source", ["coalesce()", "coalesce(input.zz, 1)", "coalesce(null, 1 / 0)"])
+def test_coalesce_does_not_hide_errors(source: str) -> None:
+    assert refusal(source, input=INPUT)
+
+
+@pytest.mark.parametrize(
     "function",
     [
         "math.round",

@@ -139,6 +139,24 @@ def test_hours_follow_the_clock_of_the_zone_through_its_changes(at: str, zone: s
 
 
 @pytest.mark.parametrize(
+    ("source", "expected"),
+    [("timestamp('2026-01-31T12:00:00Z').at('09:00', 'Europe/Vienna')", "2026-01-31T08:00:00Z"),
+     ("timestamp('2026-07-31T12:00:00Z').at('09:00', 'Europe/Vienna')", "2026-07-31T07:00:00Z"),
+     ("timestamp('2026-01-31T23:30:00Z').at('09:00:30', 'Europe/Vienna')", "2026-02-01T08:00:30Z"),
+     ("timestamp('2026-03-29T12:00:00Z').at('02:30', 'Europe/Vienna')", "2026-03-29T01:30:00Z"),
+     ("timestamp('2026-10-25T12:00:00Z').at('02:30', 'Europe/Vienna')", "2026-10-25T00:30:00Z"),
+     ("now.at('00:00', 'UTC')", "2026-01-31T00:00:00Z"), ("now.at('23:59:59', '+05:30')", "2026-01-31T18:29:59Z")],
+)  # fmt: skip
+def test_a_time_of_day_is_that_of_the_clocks_of_the_zone(source: str, expected: str) -> None:
+    check(source, expected)
+
+
+@pytest.mark.parametrize("clock", ["9:00", "24:00", "12:60", "12", "", "12:00:60", "12:00Z"])
+def test_what_is_no_time_of_day(clock: str) -> None:
+    assert refusal(f"now.at('{clock}', 'UTC')", now=NOW)
+
+
+@pytest.mark.parametrize(
     "zone", ["Nope/Zone", "europe/berlin", "Z", "+05", "+0530", "../etc/passwd", "/etc/passwd", "a" * 500, "\\u0000"]
 )
 def test_an_unknown_zone_is_an_error(zone: str) -> None:

@@ -51,7 +51,8 @@ def test_what_is_no_timestamp(value: str) -> None:
 
 
 def test_other_values_are_no_timestamp_to_parse() -> None:
-    for value in (0, None, True, AT, [], b"2026-01-04T12:30:45Z"):
+    others: tuple[Any, ...] = (0, None, True, AT, [], b"2026-01-04T12:30:45Z")
+    for value in others:
         with pytest.raises(EvaluationError, match="RFC 3339"):
             parse(value)
 
@@ -147,7 +148,7 @@ def test_the_parts_of_a_timestamp_in_a_time_zone(name: str, moment: datetime, zo
     "zone",
     [
         "Europe/Nowhere", "europe/berlin", "Z", "local", "+0200", "+9", "+01:00 ", " UTC", "UTC+1", "00:-30", "+24:00", "001:00", "+01:000", "../UTC", "/etc/passwd", "America", "a" * 500, "Europe/\0",
-        "\ud800", "Europe//Vienna", "\u0661\u0661:00", "tzdata.zi",
+        "\ud800", "Europe//Vienna", "right/UTC", "\u0661\u0661:00", "tzdata.zi",
     ],
     ids=ascii,
 )  # fmt: skip
@@ -161,10 +162,8 @@ def test_a_time_zone_must_be_a_text() -> None:
         assert "is not a text" in refused(".getHours", AT, zone)
 
 
-def test_a_time_zone_costs_more_when_it_is_first_used() -> None:
-    first = cost(".getHours", AT, "Pacific/Kiritimati")
-    assert first >= 1000
-    assert cost(".getHours", AT, "Pacific/Kiritimati") < 100
+def test_a_time_zone_costs_the_same_every_time_and_one_that_there_is_not_a_lot() -> None:
+    assert cost(".getHours", AT, "Pacific/Kiritimati") == cost(".getHours", AT, "Pacific/Kiritimati") < 100
     for _ in range(2):
         fuel = Fuel()
         with pytest.raises(EvaluationError):

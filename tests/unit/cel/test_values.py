@@ -67,7 +67,7 @@ def test_a_value_as_text(value: Any, written: str) -> None:
     ("value", "says"),
     [
         (b"\xff", "UTF-8"), (Some(1), "optional"), (NONE, "optional"),
-        (["\ud800"], "JSON"), ({"\ud800": 1}, "JSON"), (object(), "unknown"),
+        (["\ud800"], "JSON"), ({"\ud800": 1}, "JSON"), pytest.param(object(), "unknown", id="object"),
     ],
     ids=repr,
 )  # fmt: skip
@@ -100,7 +100,7 @@ def test_of_a_list_only_what_changes_is_new() -> None:
     assert made[0] is inner
 
 
-@pytest.mark.parametrize("value", [object(), [object()], {"a": {1, 2}}])
+@pytest.mark.parametrize("value", [object(), [object()], {"a": {1, 2}}], ids=["object", "list", "set"])
 def test_what_json_does_not_know_is_an_error(value: Any) -> None:
     with pytest.raises(EvaluationError):
         to_json(Fuel(), value)
@@ -136,7 +136,7 @@ def test_a_long_text_many_times_in_a_list_is_refused_before_it_is_written() -> N
         ("a", "'a'"), ("x" * 51, f"'{'x' * 50}…'"), (1, "1"), (-(2**63), "-9223372036854775808"), (1.0, "1"),
         (math.nan, "NaN"), (True, "true"), (None, "null"), ([1], "a list"), ({}, "an object"), (b"a", "b'a'"),
         (NOON, "2026-01-31T12:00:00Z"), (timedelta(seconds=1), "1s"), (Some(1), "an optional"), (NONE, "an optional"),
-        (10**299, "a number of some 298 digits"), (object(), "an unknown value"),
+        (10**299, "a number of some 298 digits"), pytest.param(object(), "an unknown value", id="object"),
     ],
     ids=repr,
 )  # fmt: skip
@@ -160,7 +160,7 @@ def test_escapes_do_not_make_a_message_long() -> None:
     [
         ("", "a text"), (1, "a number"), (1.5, "a number"), (True, "true or false"), (None, "null"), ([], "a list"),
         ({}, "an object"), (b"", "bytes"), (NOON, "a timestamp"), (timedelta(), "a duration"), (Some(1), "an optional"),
-        (NONE, "an optional"), (object(), "an unknown value"),
+        (NONE, "an optional"), pytest.param(object(), "an unknown value", id="object"),
     ],
     ids=repr,
 )  # fmt: skip

@@ -193,6 +193,17 @@ def test_a_value_that_is_not_at_hand_is_asked_for_and_no_reason_to_fall_back() -
     assert life.activity("d").output["chosen"] == ["a"]
 
 
+def test_work_without_end_is_no_reason_to_fall_back() -> None:
+    life = deciding(
+        "fallback",
+        "input.l.map(a, input.l.map(b, input.l.map(c, a + b + c))).size() > 1",
+        value={"l": list(range(300))},
+    )
+    assert (life.status("d"), life.state.status) == ("FAILED", "FAILED")
+    assert life.state.error is not None
+    assert (life.state.error.step_id, "too much work" in life.state.error.message) == ("d", True)
+
+
 def test_a_huge_error_of_a_decision_stays_in_its_event() -> None:
     path = ".".join(["input", *[f"k{'x' * 60}" for _ in range(100)]])
     for when in (
