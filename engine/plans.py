@@ -20,6 +20,7 @@ from engine.core.compile import Plan, compile_definition
 from engine.core.definition import parse_definition
 
 MOST_WEIGHT = 4 << 20  # bytes of documents
+EXPRESSION_WEIGHT = 2  # what a character of an expression counts more: it becomes code when it is first evaluated
 PATTERN_WEIGHT = 2 << 10  # what a pattern counts, beside its bytes
 PATTERN_KEYS = 16  # what each byte counts where the keys of a schema are patterns
 HEAVY = 64 << 10  # from here on compiling, some 40 ms, is not for the event loop
@@ -75,6 +76,7 @@ class Plans:
         known = self._known(key)
         if known is not None:
             return known
+        weight += EXPRESSION_WEIGHT * plan.expressions
         self._living[key] = plan
         self._kept[key] = plan, weight
         self.weight += weight

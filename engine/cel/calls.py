@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.cel import linear
+from engine.cel.errors import EvaluationError
+from engine.cel.fuel import Fuel
+from engine.cel.functions import times
 from engine.cel.library import FUNCTIONS, MACROS, METHODS
 from engine.cel.limits import TOO_MANY_PATTERNS
 from engine.cel.shortcuts import bare
@@ -30,6 +33,7 @@ SAID = {
     "duration": "a duration",
     "optional": "an optional",
 }
+READS: dict[str, Callable[..., Any]] = {"timestamp": times.timestamp, "duration": times.duration}
 _TESTS = ("all", "exists", "exists_one", "filter")
 
 
@@ -71,6 +75,25 @@ def _ordinal(node: Call, function: Function, place: int) -> str:
     if function.method and place == 0:
         return f"what {node.function} is called on"
     return f"argument {place if function.method else place + 1} of {node.function}"
+
+
+def read(node: Call) -> Any:
+    """Return the time that a literal in timestamp("…") or duration("…") stands for, None for any other call.
+
+    Raises EvaluationError for a literal that is none.
+    """
+    literal = bare(node.args[0]) if node.target is None and len(node.args) == 1 else None
+    if node.function in READS and isinstance(literal, Const) and type(literal.value) is str:
+        return READS[node.function](Fuel(), literal.value)
+    return None
+
+
+def check_literal(checker: Checker, node: Call) -> None:
+    """Check a time that is written here."""
+    try:
+        read(node)
+    except EvaluationError as fault:
+        checker.fault(node.args[0], fault.message)
 
 
 def check_pattern(checker: Checker, node: Node, room: Callable[[], bool]) -> None:

@@ -334,6 +334,7 @@ class Checker:
             return "any"
         calls.check_arguments(self, node, function, operands, kinds)
         self._special -= node.function in _UNWRAP and kinds[0] == "optional"
+        calls.check_literal(self, node)
         if node.function == "matches":
             calls.check_pattern(self, operands[-1], self._room)
         return function.result

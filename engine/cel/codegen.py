@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from engine.cel import loops, operations, runtime, shortcuts
+from engine.cel import calls, loops, operations, runtime, shortcuts
 from engine.cel.functions import texts
 from engine.cel.library import FUNCTIONS, METHODS
 from engine.cel.linear import searcher
@@ -328,6 +328,8 @@ class Generator(Writer):
     def _call(self, node: Call) -> str:
         if node.function == "orValue" and node.target is not None:
             return self._or_value(node, node.target)
+        if node.function in calls.READS and (known := calls.read(node)) is not None:
+            return self.constant(known)
         if node.function == "coalesce":
             return self._coalesce(node)
         operands = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cel import structured, templates
 from engine.cel.checker import Checker
 from engine.cel.errors import InvalidExpression
-from engine.cel.limits import Allowance, Unlimited
+from engine.cel.limits import Allowance
 from engine.cel.program import Program
 from engine.cel.scope import ROOTS
 
@@ -25,7 +25,7 @@ class Compiler:
     def __init__(self, roots: frozenset[str] = ROOTS, allowance: Allowance | None = None) -> None:
         self.roots = roots
         self.faults: list[InvalidExpression] = []
-        self._allowance = allowance or Unlimited()
+        self._allowance = allowance or Allowance(limited=False)
 
     def raise_first(self) -> None:
         """Raise the first fault, if there was one."""

@@ -10,30 +10,19 @@ TOO_LONG = f"the expressions of the definition have more than {MAX_EXPRESSIONS} 
 
 
 class Allowance:
-    """What is left to a definition."""
+    """What is left to a definition; to one that has been published, all it wants: it is what it is."""
 
-    def __init__(self) -> None:
-        self._patterns = MAX_PATTERNS
-        self._characters = MAX_EXPRESSIONS
+    def __init__(self, *, limited: bool = True) -> None:
+        self._limited = limited
+        self._patterns = 0
+        self.length = 0  # characters of expressions so far
 
     def patterns(self, count: int = 1) -> bool:
         """Take regular expressions; tell whether there was room for them."""
-        self._patterns -= count
-        return self._patterns >= 0
+        self._patterns += count
+        return self._patterns <= MAX_PATTERNS or not self._limited
 
     def characters(self, count: int) -> bool:
         """Take characters of expressions; tell whether there was room for them."""
-        self._characters -= count
-        return self._characters >= 0
-
-
-class Unlimited(Allowance):
-    """For a definition that has been published: it is what it is."""
-
-    def patterns(self, count: int = 1) -> bool:  # noqa: ARG002  the interface
-        """Return true."""
-        return True
-
-    def characters(self, count: int) -> bool:  # noqa: ARG002  the interface
-        """Return true."""
-        return True
+        self.length += count
+        return self.length <= MAX_EXPRESSIONS or not self._limited

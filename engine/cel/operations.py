@@ -72,7 +72,8 @@ def _same_lists(fuel: Fuel, left: list[Any], right: list[Any], levels: int) -> b
 
 
 def _same_maps(fuel: Fuel, left: dict[str, Any], right: dict[str, Any], levels: int) -> bool:
-    for key, item in left.items():  # noqa: SIM110  as above
+    for key, item in left.items():
+        _charge_key(fuel, key)
         if key not in right or not _same(fuel, item, right[key], levels):
             return False
     return True

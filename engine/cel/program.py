@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ast import literal_eval
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from engine.cel import codegen, paths
@@ -30,13 +31,14 @@ if TYPE_CHECKING:
     from engine.cel.writer import Mark
 
 FILE = "<expression>"  # by which generated code is known in a traceback
+MOST_SHOWN = 30  # parts of what a message shows of an expression
 FAULT_COST = 100  # fuel for explaining an error: && and || may go through one for each item of a list
 
 
 class Program:
     """A compiled expression, condition or config value."""
 
-    __slots__ = ("_checked", "_condition", "_marks", "_run", "_text", "_tree")
+    __slots__ = ("_checked", "_condition", "_marks", "_run", "_secret", "_text", "_tree")
 
     def __init__(self, tree: Node, checked: Checked, *, condition: bool = False) -> None:
         self._tree = tree
@@ -44,6 +46,7 @@ class Program:
         self._condition = condition
         self._run: Callable[[Scope], Any] | None = None
         self._marks: list[Mark | None] = []
+        self._secret: bool | None = None
         self._text = ""
 
     @property
@@ -59,7 +62,9 @@ class Program:
     @property
     def secret(self) -> bool:
         """Tell whether a secret is read."""
-        return _reads_secret(self._tree)
+        if self._secret is None:
+            self._secret = _reads_secret(self._tree)
+        return self._secret
 
     @property
     def text(self) -> str:
@@ -131,7 +136,8 @@ class Program:
         """Return the first of the errors that another part may make good; raise one that none may."""
         if isinstance(fault, OutOfFuel):
             raise fault
-        fuel.spend(FAULT_COST)
+        frame, _ = _origin(fault)  # a copy of its names is made
+        fuel.spend(FAULT_COST + (2 * frame.f_code.co_nlocals if frame is not None else 0))
         return earlier or self._explained(fault)
 
     def _explained(self, fault: Exception) -> EvaluationError:
@@ -145,11 +151,14 @@ class Program:
         message = fault.message if isinstance(fault, EvaluationError) else _reason(mark, frame)
         if message is None:
             raise fault
-        if isinstance(mark.node, Select | Index) and mark.redo is not None:
-            message = f"{show(mark.node)} is missing: {show(mark.node.operand)} {message}"
         path = show(mark.node) if paths.path_of(mark.node) else ""
+        if isinstance(mark.node, Select | Index) and mark.redo is not None:
+            text = _brief(mark.node)
+            message = (
+                f"{text} is missing: {_brief(mark.node.operand)} {message}" if text else f"what is read here {message}"
+            )
         within = mark.within
-        if not _harmless(mark, fault) and _reads_secret(within or self._tree):
+        if not _harmless(mark, fault) and self.secret and _reads_secret(within or self._tree):
             message = "it cannot be evaluated; its values are not shown, for a secret is among them"
         kind = OutOfFuel if isinstance(fault, OutOfFuel) else EvaluationError
         source = within.source if within else ""
@@ -185,6 +194,15 @@ def _reason(mark: Mark, frame: FrameType) -> str | None:
 def _harmless(mark: Mark, fault: Exception) -> bool:
     """Tell whether a message about a member shows no value: what is written in the expression may be shown."""
     return isinstance(mark.node, Name | Select) and (mark.redo is not None or not isinstance(fault, EvaluationError))
+
+
+def _brief(node: Node) -> str:
+    """Return the text of a node that is soon printed, '' for any other: a loop may fail once for each of its turns."""
+    nodes = list(islice(walk(node), MOST_SHOWN + 1))
+    literals = [inner.value for inner in nodes if isinstance(inner, Const)]
+    if len(nodes) > MOST_SHOWN or any(isinstance(v, list | dict) or len(str(v)) > MOST_SHOWN for v in literals):
+        return ""
+    return show(node)
 
 
 def _reads_secret(node: Node) -> bool:

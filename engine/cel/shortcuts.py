@@ -9,8 +9,10 @@ from typing import Any
 
 from engine.cel.syntax import Binary, Const, Embedded, ListOf, Node
 
+MOST_NUMBERS = 64  # in a set: numbers can be chosen so that they all meet in one place of it
 SHORT = 64  # characters of a text that may be compared without being paid for
 _ORDER = ("<", "<=", ">", ">=")
+_TIMES = ("timestamp", "duration")
 _NUMBERS = frozenset({int, float})
 
 
@@ -30,7 +32,7 @@ def constants(where: Node) -> tuple[frozenset[Any], str] | None:
     kinds = {type(value) for value in values}
     if kinds == {str}:
         return frozenset(values), "{0}.__class__ is str"
-    if kinds and kinds <= _NUMBERS:
+    if kinds and kinds <= _NUMBERS and len(values) <= MOST_NUMBERS:
         return frozenset(values), "({0}.__class__ is int or {0}.__class__ is float)"
     return None
 
@@ -63,10 +65,12 @@ def equality(node: Binary, left: str, right: str) -> str | None:
 
 
 def numbers(node: Binary, left: tuple[str, str], right: tuple[str, str], call: str) -> str | None:
-    """Return a comparison or sum of numbers that calls for everything else; `left` and `right` are names with kinds."""
+    """Return a comparison of times or numbers, a sum of numbers; it calls for all else. Sides are names with kinds."""
+    plain = f"{left[0]} {node.operator} {right[0]}"
+    if left[1] == right[1] and left[1] in _TIMES and node.operator in _ORDER:
+        return plain
     if not {left[1], right[1]} <= {"any", "number"}:
         return None
-    plain = f"{left[0]} {node.operator} {right[0]}"
     if node.operator in _ORDER:
         tests = [f"({n}.__class__ is int or {n}.__class__ is float)" for n, kind in (left, right) if kind == "any"]
         return f"{plain} if {' and '.join(tests)} else {call}" if tests else plain

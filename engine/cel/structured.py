@@ -89,7 +89,7 @@ class Reader:
 
     def _expression(self, source: str, pointer: str) -> Node:
         try:
-            self._texts.admit(source)
+            self._texts.admit(len(source))
             return embedded(source, pointer)
         except InvalidExpression as fault:
             fault.pointer = pointer
@@ -186,7 +186,7 @@ def embedded(source: str, pointer: str) -> Embedded:
     """
     begin = len(source) - len(source.lstrip())
     if source.startswith("${", begin):
-        pieces = templates.split(source.rstrip(), pointer)
+        pieces = templates.split(source.rstrip(), pointer, lambda _: None)
         found = pieces[-1]
         if isinstance(found, Embedded) and all(isinstance(p, str) and not p.strip() for p in pieces[:-1]):
             return Embedded(found.at, found.node, pointer, source)

@@ -14,11 +14,19 @@ from engine.cel.parser import parse_embedded
 from engine.cel.syntax import Const, Embedded, Entry, Item, Joined, ListOf, MapOf
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.cel.syntax import Node
 
 
-def split(text: str, pointer: str) -> list[str | Embedded]:
-    """Return the literal pieces and the expressions of a text. Raises InvalidExpression."""
+MOST_FAULTS = 200  # what comes behind them is not read: nobody would see it
+
+
+def split(text: str, pointer: str, admit: Callable[[int], None]) -> list[str | Embedded]:
+    """Return the literal pieces and the expressions of a text; `admit` is told how long each is.
+
+    Raises InvalidExpression, and what `admit` raises.
+    """
     pieces: list[str | Embedded] = []
     plain = ""
     place = 0
@@ -32,6 +40,7 @@ def split(text: str, pointer: str) -> list[str | Embedded]:
             pieces.append(plain)
         plain = ""
         node, place = parse_embedded(text, begin + 2)
+        admit(place - begin)
         pieces.append(Embedded(begin + 2, node, pointer, text))
     plain += text[place:]
     return [*pieces, plain] if plain or not pieces else pieces
@@ -67,9 +76,10 @@ class Reader:
         """Return the tree of a text. `encode`: it is a URL."""
         if "${" not in text:
             return Const(0, text)
+        if len(self._faults) >= MOST_FAULTS:
+            return Const(0, None)
         try:
-            self.admit(text)
-            pieces = split(text, pointer)
+            pieces = split(text, pointer, self.admit)
         except InvalidExpression as fault:
             fault.pointer = pointer
             self._faults.append(fault)
@@ -79,9 +89,9 @@ class Reader:
             return only if isinstance(only, Embedded) else Const(0, only)
         return Embedded(0, Joined(0, tuple(pieces), encode), pointer, text)
 
-    def admit(self, text: str) -> None:
-        """Take the characters of a text with expressions. Raises InvalidExpression where there is no room for them."""
-        if not self._allowance.characters(len(text)):
+    def admit(self, characters: int) -> None:
+        """Take the characters of an expression. Raises InvalidExpression where there is no room for them."""
+        if not self._allowance.characters(characters):
             raise InvalidExpression(TOO_LONG, advice="Let services compute what is as large as this.")
 
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.cel.errors import EvaluationError
-from engine.cel.fuel import MAX_TEXT, Fuel
+from engine.cel.fuel import Fuel
 
 MAX_NESTING = 150  # levels: data has 64 at most, an expression adds 64; deeper ones endanger the stack
 _EXACT = 1 << 63  # ints below it are written without further ado
@@ -173,7 +173,7 @@ def _json_text(fuel: Fuel, value: Any) -> str:
 
 
 def _size(fuel: Fuel, value: Any, size: int) -> int:
-    """Return `size` and the least that a value takes as JSON. Raises EvaluationError once that is too much."""
+    """Return `size` and what a value takes as JSON at least. Raises OutOfFuel."""
     cls = type(value)
     if cls is str:
         size += len(value) + 2
@@ -187,8 +187,6 @@ def _size(fuel: Fuel, value: Any, size: int) -> int:
             size = _size(fuel, item, size + len(key) + 4)
     else:
         size += 1 if cls is not int else 1 + value.bit_length() // 4
-    if size > MAX_TEXT:
-        fuel.make(size)
     return size
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.cel import ROOTS, Compiler
+from engine.cel import ROOTS, Allowance, Compiler
 from engine.cel import Program as Expression
 from engine.core import graph as graphs
 from engine.core.document import Definition, RetryPolicy, Step
@@ -54,6 +54,7 @@ class Plan(Struct, frozen=True, weakref=True):
     input_validator: Validator | None
     output: Expression
     timeout_seconds: float | None
+    expressions: int  # characters of all of them
 
     def effectful(self, step_id: str) -> bool:
         """Tell whether a step is done by an executor rather than decided."""
@@ -62,11 +63,14 @@ class Plan(Struct, frozen=True, weakref=True):
 
 def compile_definition(definition: Definition) -> Plan:
     """Compile what `parse_definition` has passed. Raises InvalidExpression or SchemaFault for the rest."""
+    allowance = Allowance(limited=False)  # it has been published: it is what it is
     graph = graphs.build(definition.steps)
     after = graphs.dependants(graph)
-    steps = {step.id: _step(definition, step, index, graph, after) for index, step in enumerate(definition.steps)}
+    steps = {
+        step.id: _step(definition, step, index, graph, after, allowance) for index, step in enumerate(definition.steps)
+    }
     order = tuple(graphs.order(graph))
-    compiler = Compiler()
+    compiler = Compiler(ROOTS, allowance)
     output = compiler.template(definition.output, "/output")
     compiler.raise_first()
     schema = definition.input_schema
@@ -78,16 +82,24 @@ def compile_definition(definition: Definition) -> Plan:
         input_validator=None if schema is None else Validator(schema),
         output=output,
         timeout_seconds=definition.timeout_seconds,
+        expressions=allowance.length,
     )
 
 
-def _step(definition: Definition, step: Step, index: int, graph: Graph, after: dict[str, tuple[str, ...]]) -> StepPlan:
-    compiler = Compiler(HTTP_ROOTS if step.type == "http" else ROOTS)
+def _step(
+    definition: Definition,
+    step: Step,
+    index: int,
+    graph: Graph,
+    after: dict[str, tuple[str, ...]],
+    allowance: Allowance,
+) -> StepPlan:
+    compiler = Compiler(HTTP_ROOTS if step.type == "http" else ROOTS, allowance)
     author = Author(compiler, f"/steps/{index}/config")
     program = compile_config(step.config, author)
     condition = None
     if step.condition is not None:
-        condition = Compiler().condition(step.condition, f"/steps/{index}/condition")
+        condition = Compiler(ROOTS, allowance).condition(step.condition, f"/steps/{index}/condition")
     compiler.raise_first()
     return StepPlan(
         id=step.id,

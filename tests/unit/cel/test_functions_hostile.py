@@ -230,6 +230,39 @@ def test_what_cannot_be_paid_for_is_not_done(what: str) -> None:
     call(name, *operands, fuel=Fuel(needed))
 
 
+@pytest.mark.parametrize("what", LARGE)
+def test_what_is_made_is_paid_for_by_its_size(what: str) -> None:
+    name, operands = LARGE[what]
+    made, paid = call(name, *operands), cost(name, *operands)
+    if type(made) is list:
+        assert paid >= len(made)
+    if type(made) is str or type(made) is bytes:
+        assert paid >= len(made) // 16
+
+
+@pytest.mark.parametrize(
+    ("name", "operands"),
+    [
+        (".replace", ("x" * 100_000, "x", "y" * 100)), (".replace", ("x" * 100_000, "", "y" * 100)), (".join", (["x" * 100_000] * 100,)), (".join", ([""] * 1000, "x" * 10_000)),
+        (".format", ("%s%s%s", ["x" * 1_000_000] * 3)), (".format", ("%x", ["x" * 1_500_000])), ("add", ("x" * 1_500_000, "x" * 1_500_000)), ("string", (["x" * 100_000] * 100,)),
+        ("base64.encode", (b"x" * 2_000_000,)),
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_no_text_grows_without_end_whatever_fuel_there_is(name: str, operands: tuple[Any, ...]) -> None:
+    with pytest.raises(EvaluationError, match="longer than") as fault:
+        call(name, *operands, fuel=Fuel(MOST))
+    assert type(fault.value) is EvaluationError
+
+
+def test_what_takes_long_for_each_item_costs_more_for_each() -> None:
+    assert cost(".format", "%%" * 1000, []) > 10_000
+    assert cost(".format", "%.100f" * 100, [0.5] * 100) > 10_000
+    assert cost(".distinct", [{"a": 1}] * 1000) > 10_000
+    assert cost(".split", "x" * 1000, "x") > 3000
+    assert cost("string", [NOON] * 1000) > 6000
+
+
 def test_every_function_has_a_line_for_the_page_and_kinds_that_there_are() -> None:
     for function in (*FUNCTIONS.values(), *METHODS.values()):
         assert function.says
