@@ -50,6 +50,7 @@ _SUMS = _ARITHMETIC | {"text", "bytes", "list", "timestamp", "duration"}
 _DIFFERENCES = _ARITHMETIC | {"timestamp", "duration"}
 _OPERANDS = {"+": _SUMS, "-": _DIFFERENCES, "*": _ARITHMETIC, "/": _ARITHMETIC, "%": _ARITHMETIC}
 _SPECIAL = frozenset({"timestamp", "duration", "bytes", "optional"})
+_SEEKS = frozenset({"contains", "indexOf", "lastIndexOf"})
 _UNWRAP = frozenset({"orValue", "hasValue", "value"})
 
 
@@ -253,6 +254,7 @@ class Checker:
             self._comparable(node, left, right)
             return "bool"
         if operator == "in":
+            self._unwrapped(node.left, left, "what stands before in")
             self.want(node.right, right, ("list", "map"), "what follows in")
             return "bool"
         if operator in _OPERANDS:
@@ -261,7 +263,15 @@ class Checker:
             self.fault(node, f"{SAID.get(left, left)} and {SAID.get(right, right)} have no order", _TIMES)
         return "bool"
 
+    def _unwrapped(self, node: Node, kind: str, what: str) -> None:
+        """Note a fault where an optional is compared with what can never be one: that would silently be false."""
+        if kind == "optional":
+            self.fault(bare(node), f"{what} is an optional, which no value equals", _UNWRAP_IT)
+
     def _comparable(self, node: Binary, left: str, right: str) -> None:
+        if (left == "optional") is not (right == "optional"):
+            self._unwrapped(node.left if left == "optional" else node.right, "optional", "this")
+            return
         if left != right and not {"any", "null"} & {left, right}:
             message = f"{SAID[left]} and {SAID[right]} are never equal"
             self.fault(node, message, _TIMES if {left, right} & {"timestamp", "duration"} else "")
@@ -335,6 +345,8 @@ class Checker:
         calls.check_arguments(self, node, function, operands, kinds)
         self._special -= node.function in _UNWRAP and kinds[0] == "optional"
         calls.check_literal(self, node)
+        if node.function in _SEEKS and node.target is not None and node.args:
+            self._unwrapped(operands[1], kinds[1], f"what {node.function} looks for")
         if node.function == "matches":
             calls.check_pattern(self, operands[-1], self._room)
         return function.result
@@ -372,6 +384,7 @@ class Checker:
     }
 
 
+_UNWRAP_IT = "Write .orValue(…) or .hasValue() behind it, or coalesce(…) around it."
 _TIMES = "Write timestamp(x) or duration(x) around a text that is one."
 
 

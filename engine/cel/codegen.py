@@ -77,6 +77,7 @@ _CALLED: list[Callable[..., Any]] = [
     runtime.sort_by,
     runtime.content,
     runtime.join,
+    runtime.address,
     runtime.encoded,
     to_json,
 ]
@@ -321,7 +322,7 @@ class Generator(Writer):
                 value = self.call(runtime.encoded, part, value)
             parts.append(value)
         self._json = outer
-        return self.call(runtime.join, node, *parts)
+        return self.call(runtime.address if node.encode else runtime.join, node, *parts)
 
     # ---- functions and macros
 

@@ -58,7 +58,7 @@ class Compiler:
         checked = checker.check(node, pointer)
         if condition:
             checker.want_bool(node)
-        return Program(node, checked, condition=condition)
+        return Program(node, checked, pointer, condition=condition)
 
 
 def compile_expression(source: str, pointer: str = "", roots: frozenset[str] = ROOTS) -> Program:

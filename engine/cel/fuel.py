@@ -17,7 +17,7 @@ MAX_TEXT = 2 << 20  # characters of one text; values over 1 MiB are refused by t
 # Python looks for a text in linear time where that one has _LONG characters and the other _WIDE, or the other has
 # _WIDEST. Below, it may compare the text at every place, which matters from _QUICK characters on.
 _QUICK, _LONG = 6, 100
-_WIDE, _WIDEST = 2_500, 30_000
+_WIDE, _WIDEST = 5_000, 30_000
 
 
 class Fuel:
@@ -32,13 +32,11 @@ class Fuel:
         """Take units. Raises OutOfFuel when they are used up."""
         self.left -= units
         if self.left < 0:
-            raise OutOfFuel(f"the process asks for too much work at once (more than {FUEL} comparisons)")
+            raise OutOfFuel(f"the process asks for too much work at once (more than {FUEL:,} units)")
 
     def walk(self, *texts: str | bytes) -> None:
         """Take what it costs to walk through texts once. Raises OutOfFuel when it is used up."""
         self.spend(1 + sum(map(len, texts)) // BYTES_PER_UNIT)
-
-    search = walk
 
     def find(self, text: str, part: str) -> None:
         """Take what it costs at worst to look for `part` in `text`. Raises OutOfFuel when it is used up."""

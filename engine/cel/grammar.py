@@ -45,7 +45,7 @@ RESERVED = frozenset(
 )
 
 # A name before the dot of a function such as math.round; no variable can be named so.
-NAMESPACES = frozenset({"base64", "cel", "hash", "math", "optional"})
+NAMESPACES = frozenset({"base64", "cel", "hash", "lists", "math", "optional"})
 
 # How many of the first arguments are variables, by the number of arguments. Others are no macros.
 _TEST = {2: 1, 3: 2}

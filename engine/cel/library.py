@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.cel.functions import encodings, formats, lists, numbers, optionals, shared, texts, times
+from engine.cel.functions import encodings, formats, lists, numbers, objects, optionals, shared, texts, times
 
 
 class Function(Struct, frozen=True):
@@ -63,8 +63,9 @@ _CONVERSIONS = (
         "timestamp",
         times.timestamp,
         "timestamp",
-        "text|number|timestamp",
-        "a timestamp of an RFC 3339 text or of the seconds since 1970",
+        "text|number|timestamp text",
+        "a timestamp of an RFC 3339 text or of the seconds since 1970; with a time zone, of a date or a time there",
+        optional=1,
     ),
     _function(
         "duration",
@@ -103,8 +104,9 @@ _NUMBERS = (
     _function("math.isInf", numbers.is_infinite, "bool", "number", "whether it is infinite, as 1e308 * 10 is"),
     _function("math.isFinite", numbers.is_finite, "bool", "number", "whether it is neither infinite nor NaN"),
 )
-_ENCODINGS = (
+_OTHERS = (
     _function("matches", texts.matches, "bool", "text text", "whether a pattern (RE2) occurs in a text"),
+    _function("lists.range", lists.counted, "list", "number", "the whole numbers from 0 on, so many"),
     _function("base64.encode", encodings.encode_base64, "text", "bytes|text", "the base64 text of bytes"),
     _function("base64.decode", encodings.decode_base64, "bytes", "text", "the bytes of a base64 text"),
     _function(
@@ -156,7 +158,13 @@ _TEXTS = (
         optional=1,
     ),
     _method("charAt", texts.char_at, "text", "text number", "one character"),
-    _method("format", formats.formatted, "text", "text list", "with items put for %s %d %f %.2f %e %x %X %o %b"),
+    _method(
+        "format",
+        formats.formatted,
+        "text",
+        "text list",
+        "with items put for %s %d %f %.2f %e %x %X %o %b; with widths as in %5s, %-5s, %05d",
+    ),
 )
 _SHARED = (
     _method("size", shared.size, "number", "text|list|map|bytes", "how many characters, items, entries or bytes"),
@@ -197,6 +205,7 @@ _LISTS = (
     _method("slice", lists.part, "list", "list number number", "the items from a place to before another"),
     _method("first", lists.first, "optional", "list", "its first item"),
     _method("last", lists.last, "optional", "list", "its last item"),
+    _method("merge", objects.merged, "map", "map map", "its entries and another's, which count where both have a key"),
 )
 _OPTIONALS = (
     _method("hasValue", optionals.has_value, "bool", "optional", "whether it has a value"),
@@ -207,6 +216,14 @@ _OPTIONALS = (
 _BOTH, _MOMENT = "timestamp|duration text", "timestamp text"
 _TIMES = (
     _method("at", times.at, "timestamp", "timestamp text text", "the same day in a time zone, when clocks show a time"),
+    _method("date", times.date_text, "text", "timestamp text", "the date in a time zone, such as `2026-02-14`"),
+    _method(
+        "plus",
+        times.plus,
+        "timestamp",
+        "timestamp text text",
+        "the same time of day in a time zone, years, months, weeks or days later (`P1M`) or earlier (`-P2W`)",
+    ),
     _method("getFullYear", times.get_full_year, "number", _MOMENT, "the year", optional=1),
     _method("getMonth", times.get_month, "number", _MOMENT, "the month, from 0", optional=1),
     _method("getDate", times.get_date, "number", _MOMENT, "the day of the month, from 1", optional=1),
@@ -219,7 +236,7 @@ _TIMES = (
     _method("getMilliseconds", times.get_milliseconds, "number", _BOTH, "the milliseconds of the second", optional=1),
 )
 
-FUNCTIONS: dict[str, Function] = {found.name: found for found in (*_CONVERSIONS, *_NUMBERS, *_ENCODINGS)}
+FUNCTIONS: dict[str, Function] = {found.name: found for found in (*_CONVERSIONS, *_NUMBERS, *_OTHERS)}
 METHODS: dict[str, Function] = {found.name: found for found in (*_TEXTS, *_SHARED, *_LISTS, *_OPTIONALS, *_TIMES)}
 
 _ANY = "list|map"

@@ -39,6 +39,8 @@ def equal(fuel: Fuel, left: Any, right: Any) -> bool:  # noqa: PLR0911  flat, fo
     if cls in _ONE_OF_A_KIND:
         return left is right
     if cls is not other:
+        if (cls is Some or cls is Optional) is not (other is Some or other is Optional):
+            raise EvaluationError("an optional and a value are never equal; write .orValue(…) or coalesce(…)")
         return False
     if cls in _COMPARED:
         return left == right  # type: ignore[no-any-return]

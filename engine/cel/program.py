@@ -17,6 +17,7 @@ from engine.cel.printer import show
 from engine.cel.runtime import FAULTS
 from engine.cel.shortcuts import bare
 from engine.cel.syntax import Const, Embedded, Index, Joined, MapOf, Name, Node, Select
+from engine.cel.templates import escape
 from engine.cel.trees import walk
 from engine.cel.values import to_json
 
@@ -38,12 +39,13 @@ FAULT_COST = 100  # fuel for explaining an error: && and || may go through one f
 class Program:
     """A compiled expression, condition or config value."""
 
-    __slots__ = ("_checked", "_condition", "_marks", "_run", "_secret", "_text", "_tree")
+    __slots__ = ("_checked", "_condition", "_marks", "_pointer", "_run", "_secret", "_text", "_tree")
 
-    def __init__(self, tree: Node, checked: Checked, *, condition: bool = False) -> None:
+    def __init__(self, tree: Node, checked: Checked, pointer: str = "", *, condition: bool = False) -> None:
         self._tree = tree
         self._checked: Checked = checked
         self._condition = condition
+        self._pointer = pointer
         self._run: Callable[[Scope], Any] | None = None
         self._marks: list[Mark | None] = []
         self._secret: bool | None = None
@@ -79,7 +81,7 @@ class Program:
         """
         node = self._tree
         if key is not None:
-            node = Const(0, node.value.get(key)) if isinstance(node, Const) else self._entry(key)
+            node = self._entry(key)
         if isinstance(node, Embedded) and isinstance(node.node, Joined):
             node = node.node
         if isinstance(node, Joined):
@@ -89,6 +91,8 @@ class Program:
         return [node.value] if isinstance(node, Const) and isinstance(node.value, str) else []
 
     def _entry(self, key: str) -> Node:
+        if isinstance(self._tree, Const) and isinstance(self._tree.value, dict):
+            return Const(0, self._tree.value.get(key))
         entries = self._tree.entries if isinstance(self._tree, MapOf) else ()
         return next((e.value for e in entries if isinstance(e.key, Const) and e.key.value == key), Const(0, None))
 
@@ -102,6 +106,12 @@ class Program:
     def is_path(self) -> bool:
         """Tell whether this is a reference and nothing else."""
         return paths.path_of(bare(self._tree)) is not None
+
+    def refused(self, message: str, key: str | None = None) -> EvaluationError:
+        """Return the error that the value, of an object the entry `key`, does not fit where it is used."""
+        if key is None:
+            return EvaluationError(message, "", 0, self.text, self._pointer)
+        return EvaluationError(message, "", 0, show(self._entry(key)), f"{self._pointer}/{escape(key)}")
 
     def evaluate(self, scope: Scope) -> Any:
         """Return the value: JSON, for a condition true or false. Raises EvaluationError, and what `scope` raises."""

@@ -89,6 +89,16 @@ def join(fuel: Fuel, *parts: Any) -> str:
     return "".join(texts)
 
 
+def address(fuel: Fuel, *parts: Any) -> str:
+    """Return a URL. Raises EvaluationError for one whose path goes up: whoever sends it would call another one."""
+    url = join(fuel, *parts)
+    fuel.walk(url)
+    path = url.partition("?")[0].partition("#")[0].lower().replace("%2e", ".")
+    if {".", ".."} & set(path.split("/")[1:]):
+        raise EvaluationError("the path of the address has . or .. in it, which leads elsewhere")
+    return url
+
+
 def encoded(fuel: Fuel, value: Any) -> str:
     """Return a value as it stands inside a URL, encoded: a slash or an @ in it would lead the call elsewhere."""
     written = value if type(value) is str else text(fuel, value)

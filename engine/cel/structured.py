@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cel import templates
 from engine.cel.errors import EvaluationError, InvalidExpression
 from engine.cel.functions.times import parse as timestamp
-from engine.cel.parser import parse
+from engine.cel.parser import parse, parse_embedded
 from engine.cel.paths import is_plain, path_of
 from engine.cel.printer import show
 from engine.cel.syntax import Binary, Call, Const, Embedded, Index, Logic, Select, Unary
@@ -58,7 +58,7 @@ _BINARY: dict[str, Callable[[Node, Node], Node]] = {
     "before": lambda field, value: Binary(0, "<", _times(field), _times(value)),
     "after": lambda field, value: Binary(0, ">", _times(field), _times(value)),
 }
-_EMPTY = Const(0, [None, "", [], {}])
+_EMPTY = Const(0, ["", [], {}])
 OPERATORS = (*_BINARY, "exists", "empty")
 
 
@@ -142,7 +142,7 @@ class Reader:
             return self._fault(
                 f"the value of {operator} can only be true or false", f"{pointer}/value", "Leave it out."
             )
-        test = _exists(field) if operator == "exists" else Binary(0, "in", field, _EMPTY)
+        test = _exists(field) if operator == "exists" else _empty(field)
         return test if wanted else Unary(0, "!", test)
 
     def _binary(self, operator: str, field: Node, source: dict[str, Any], pointer: str) -> Node:
@@ -186,10 +186,9 @@ def embedded(source: str, pointer: str) -> Embedded:
     """
     begin = len(source) - len(source.lstrip())
     if source.startswith("${", begin):
-        pieces = templates.split(source.rstrip(), pointer, lambda _: None)
-        found = pieces[-1]
-        if isinstance(found, Embedded) and all(isinstance(p, str) and not p.strip() for p in pieces[:-1]):
-            return Embedded(found.at, found.node, pointer, source)
+        node, end = parse_embedded(source, begin + 2)
+        if not source[end:].strip():
+            return Embedded(begin + 2, node, pointer, source)
     return Embedded(begin, parse(source), pointer, source)
 
 
@@ -206,6 +205,12 @@ def _exists(field: Node) -> Node:
     if not isinstance(place, Select | Index):
         return Const(0, True)
     return Call(0, "hasValue", _optional(place), ())
+
+
+def _empty(field: Node) -> Node:
+    """Return the test whether a value is missing, null, or without content."""
+    place = field.node if isinstance(field, Embedded) else field
+    return Binary(0, "in", Call(0, "coalesce", None, (_optional(place), Const(0, ""))), _EMPTY)
 
 
 def _optional(node: Node) -> Node:

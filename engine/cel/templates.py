@@ -14,36 +14,9 @@ from engine.cel.parser import parse_embedded
 from engine.cel.syntax import Const, Embedded, Entry, Item, Joined, ListOf, MapOf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.cel.syntax import Node
 
-
 MOST_FAULTS = 200  # what comes behind them is not read: nobody would see it
-
-
-def split(text: str, pointer: str, admit: Callable[[int], None]) -> list[str | Embedded]:
-    """Return the literal pieces and the expressions of a text; `admit` is told how long each is.
-
-    Raises InvalidExpression, and what `admit` raises.
-    """
-    pieces: list[str | Embedded] = []
-    plain = ""
-    place = 0
-    while (begin := text.find("${", place)) >= 0:
-        if begin > place and text[begin - 1] == "$":
-            plain += text[place : begin - 1] + "${"
-            place = begin + 2
-            continue
-        plain += text[place:begin]
-        if plain:
-            pieces.append(plain)
-        plain = ""
-        node, place = parse_embedded(text, begin + 2)
-        admit(place - begin)
-        pieces.append(Embedded(begin + 2, node, pointer, text))
-    plain += text[place:]
-    return [*pieces, plain] if plain or not pieces else pieces
 
 
 class Reader:
@@ -76,18 +49,40 @@ class Reader:
         """Return the tree of a text. `encode`: it is a URL."""
         if "${" not in text:
             return Const(0, text)
-        if len(self._faults) >= MOST_FAULTS:
-            return Const(0, None)
-        try:
-            pieces = split(text, pointer, self.admit)
-        except InvalidExpression as fault:
-            fault.pointer = pointer
-            self._faults.append(fault)
-            return Const(0, None)
+        pieces = self._pieces(text, pointer)
         if len(pieces) == 1:
             only = pieces[0]
             return only if isinstance(only, Embedded) else Const(0, only)
         return Embedded(0, Joined(0, tuple(pieces), encode), pointer, text)
+
+    def _pieces(self, text: str, pointer: str) -> list[str | Embedded]:
+        """Return the literal pieces and the expressions of a text; a faulty expression becomes null."""
+        pieces: list[str | Embedded] = []
+        plain, place = "", 0
+        while len(self._faults) < MOST_FAULTS and (begin := text.find("${", place)) >= 0:
+            if begin > place and text[begin - 1] == "$":
+                plain += text[place : begin - 1] + "${"
+                place = begin + 2
+                continue
+            plain += text[place:begin]
+            pieces += [plain] if plain else []
+            node, place = self._expression(text, begin + 2, pointer)
+            pieces.append(Embedded(begin + 2, node, pointer, text))
+            plain = ""
+        plain += text[place:]
+        return [*pieces, plain] if plain or not pieces else pieces
+
+    def _expression(self, text: str, begin: int, pointer: str) -> tuple[Node, int]:
+        """Return an expression, and the place behind it."""
+        try:
+            node, place = parse_embedded(text, begin)
+            self.admit(place - begin)
+        except InvalidExpression as fault:
+            fault.pointer = pointer
+            self._faults.append(fault)
+            end = text.find("}", max(begin, fault.position))
+            return Const(begin, None), len(text) if end < 0 else end + 1
+        return node, place
 
     def admit(self, characters: int) -> None:
         """Take the characters of an expression. Raises InvalidExpression where there is no room for them."""

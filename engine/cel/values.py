@@ -150,7 +150,8 @@ def text(fuel: Fuel, value: Any) -> str:
     if scalar:
         fuel.spend(_SCALAR_COST)
         return scalar(value)  # type: ignore[no-any-return]
-    raise EvaluationError(f"{kind(value)} cannot be written as text")
+    advice = '; write coalesce(…, "") where it may be null' if value is None else ""
+    raise EvaluationError(f"{kind(value)} cannot be written as text{advice}")
 
 
 def _decoded(fuel: Fuel, value: bytes) -> str:

@@ -57,7 +57,7 @@ class WaitProgram(Struct, frozen=True):
     """Compiled WaitConfig."""
 
     signal: Expression | None
-    correlation: Expression
+    correlation: Expression | None
     seconds: Expression | None
     until: Expression | None
     timeout_seconds: float | None
@@ -185,7 +185,7 @@ def _http(config: HttpConfig, author: Author) -> HttpProgram:
 def _wait(config: WaitConfig, author: Author) -> WaitProgram:
     return WaitProgram(
         signal=author.optional(config.signal, "signal"),
-        correlation=author.template(config.correlation_key, "correlation_key"),
+        correlation=author.optional(config.correlation_key, "correlation_key"),
         seconds=author.optional(config.seconds, "seconds"),
         until=author.optional(config.until, "until"),
         timeout_seconds=config.timeout_seconds,

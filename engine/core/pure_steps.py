@@ -13,7 +13,7 @@ from engine.cel import EvaluationError
 from engine.cel.errors import OutOfFuel
 from engine.cel.fuel import BYTES_PER_UNIT
 from engine.cel.functions.times import parse as timestamp
-from engine.cel.values import text
+from engine.cel.values import kind, shown, text
 from engine.core.document import TEN_YEARS
 from engine.core.events import ActivityWaiting, CustomerEvent, TaskCreated
 from engine.core.flow import complete, expression_failed, fail, inadmissible
@@ -145,7 +145,7 @@ def _wait(draft: Draft, path: str, step: StepPlan, program: WaitProgram) -> None
         wait = Wait(
             kind="signal",
             signal=_words(program.signal, scope, "signal", MAX_NAME),
-            correlation=_words(program.correlation, scope, "correlation_key", MAX_CORRELATION, empty=True),
+            correlation=_key(program.correlation, scope),
             on_timeout=program.on_timeout,
         )
         draft.move(ActivityWaiting, path, ActivityStatus.WAITING, wait=wait, deadline_at=deadline)
@@ -166,11 +166,20 @@ def waited(draft: Draft, path: str, due: datetime) -> None:
 
 def _due(draft: Draft, program: WaitProgram, scope: StateScope) -> datetime:
     if program.until is not None:
-        return timestamp(program.until.evaluate(scope))
-    seconds = program.seconds.evaluate(scope) if program.seconds else 0
+        return _moment(program.until, scope)
+    if program.seconds is None:
+        return draft.at
+    seconds = program.seconds.evaluate(scope)
     if type(seconds) not in (int, float) or not 0 <= seconds <= TEN_YEARS:
-        raise EvaluationError(f"seconds must be a number from 0 to {TEN_YEARS}")
+        raise program.seconds.refused(f"seconds must be a number from 0 to {TEN_YEARS}, and this is {shown(seconds)}")
     return later(draft.at, seconds) or draft.at
+
+
+def _moment(until: Expression, scope: StateScope) -> datetime:
+    try:
+        return timestamp(until.evaluate(scope))
+    except EvaluationError as fault:
+        raise (fault if fault.expression else until.refused(f"until: {fault.message}")) from None
 
 
 def _ask(draft: Draft, path: str, step: StepPlan, program: ManualProgram) -> None:
@@ -188,19 +197,24 @@ def _ask(draft: Draft, path: str, step: StepPlan, program: ManualProgram) -> Non
     draft.move(TaskCreated, path, ActivityStatus.WAITING, wait=wait, deadline_at=deadline)
 
 
+def _key(template: Expression | None, scope: StateScope) -> str:
+    """Return a correlation key, '' where the wait has none. One that comes to nothing would meet strangers' signals."""
+    return "" if template is None else _words(template, scope, "correlation_key", MAX_CORRELATION)
+
+
 def _words(template: Expression, scope: StateScope, what: str, most: int, *, empty: bool = False) -> str:
-    """Return a template as text: null as '', numbers as in any text."""
+    """Return a template as text: null as '' where it may be empty, numbers as in any text."""
     value = template.evaluate(scope)
-    if value is None:
+    if value is None and empty:
         value = ""
     if type(value) in (int, float):
         value = text(scope.fuel, value)
     if type(value) is not str:
-        raise EvaluationError(f"{what} must be a text")
+        raise template.refused(f"{what} must be a text, and this is {kind(value)}")
     if len(value) > most or not (value or empty):
-        raise EvaluationError(f"{what} must have {0 if empty else 1} to {most} characters")
+        raise template.refused(f"{what} must have {0 if empty else 1} to {most} characters, and this has {len(value)}")
     if len(value.encode("utf-8", "replace")) > BYTES_PER_CHARACTER * most:
-        raise EvaluationError(f"{what} must have at most {BYTES_PER_CHARACTER * most} bytes")
+        raise template.refused(f"{what} must have at most {BYTES_PER_CHARACTER * most} bytes")
     return value
 
 

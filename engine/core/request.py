@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine.cel import EvaluationError
 from engine.cel.fuel import Fuel
+from engine.cel.values import kind as kind_of
 from engine.cel.values import text
 from engine.core.draft import step_of
 from engine.core.programs import HttpProgram
@@ -17,6 +17,7 @@ from engine.core.scope import StateScope
 from engine.core.values import Inadmissible, admit
 
 if TYPE_CHECKING:
+    from engine.cel import Program as Expression
     from engine.core.compile import Plan
     from engine.core.draft import Inputs
     from engine.core.model import State
@@ -40,82 +41,86 @@ def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: M
     scope = StateScope(state, inputs.payloads, inputs.process_id, begun, secrets=secrets)
     request: dict[str, Any] = {
         "method": program.method,
-        "url": _url(program.url.evaluate(scope)),
-        "query": _pairs(program.query.evaluate(scope), "query"),
-        "headers": _headers(program.headers.evaluate(scope)),
+        "url": _url(program.url, scope),
+        "query": _pairs(program.query, program.query.evaluate(scope)),
+        "headers": _headers(program.headers, scope),
         "expect_status": program.expect_status,
         "timeout_seconds": program.timeout_seconds,
         "max_response_bytes": program.max_response_bytes,
         "max_redirects": program.max_redirects,
-        "idempotency_key": _key(program.idempotency_key and program.idempotency_key.evaluate(scope)),
+        "idempotency_key": program.idempotency_key and _key(program.idempotency_key, scope),
         "secret_headers": program.secret_headers,
         "secret_body": program.secret_body,
-        "derived": [text for part in program.derived for text in _texts(part.evaluate(scope))],
+        "derived": [found for part in program.derived for found in _texts(part.evaluate(scope))],
     }
     if program.body is not None:
         request["body_type"] = program.body_type
-        request["body"] = _body(program.body_type, program.body.evaluate(scope))
-    try:
-        admit(request.get("body"))
-    except Inadmissible as fault:
-        raise EvaluationError(f"the body cannot be sent: {fault.pointer} {fault.message}", "body") from None
+        request["body"] = _body(program.body, program.body_type, scope)
     return request
 
 
 def _texts(value: Any) -> list[str]:
     if isinstance(value, dict | list):
-        return [text for item in (value.values() if isinstance(value, dict) else value) for text in _texts(item)]
+        return [found for item in (value.values() if isinstance(value, dict) else value) for found in _texts(item)]
     return [value] if isinstance(value, str) else []
 
 
-def _url(value: Any) -> str:
+def _url(url: Expression, scope: StateScope) -> str:
+    value = url.evaluate(scope)
     if type(value) is not str or not value.lower().startswith(("http://", "https://")):
-        raise EvaluationError("url must begin with http:// or https://", "url")
+        raise url.refused("url must begin with http:// or https://")
     return value
 
 
-def _key(value: Any) -> str | None:
+def _key(key: Expression, scope: StateScope) -> str:
     """Return a key as it can stand in a header: with one that a partner cuts, a repeated call may act twice."""
-    if value is None:
-        return None
-    key = _text(value, "idempotency_key")
-    if not 1 <= len(key) <= MAX_KEY or not key.isascii() or not key.isprintable() or key != key.strip():
-        advice = "without line breaks and without spaces at its ends"
-        raise EvaluationError(
-            f"the idempotency key must have 1 to {MAX_KEY} ASCII characters, {advice}", "idempotency_key"
-        )
-    return key
+    written = _text(key, key.evaluate(scope), "the idempotency key")
+    if (
+        not 1 <= len(written) <= MAX_KEY
+        or not written.isascii()
+        or not written.isprintable()
+        or written != written.strip()
+    ):
+        allowed = f"1 to {MAX_KEY} ASCII characters, no line break, no space at either end"
+        raise key.refused(f"the idempotency key must have {allowed}")
+    return written
 
 
-def _body(kind: str | None, value: Any) -> Any:
+def _body(body: Expression, kind: str | None, scope: StateScope) -> Any:
+    value = body.evaluate(scope)
+    try:
+        admit(value)
+    except Inadmissible as fault:
+        raise body.refused(f"the body cannot be sent: {fault.pointer} {fault.message}") from None
     if kind == "text":
-        return _text(value, "body")
+        return _text(body, value, "the body")
     if kind != "form":
         return value
     if not isinstance(value, dict):
-        raise EvaluationError("the body of a form must be an object of names and values", "body")
-    return _pairs(value, "body")
+        raise body.refused("the body of a form must be an object of names and values")
+    return _pairs(body, value)
 
 
-def _pairs(values: dict[str, Any], where: str) -> dict[str, str | list[str]]:
+def _pairs(program: Expression, values: dict[str, Any]) -> dict[str, str | list[str]]:
     found: dict[str, str | list[str]] = {}
     for name, value in values.items():
         if isinstance(value, list):
-            found[name] = [_text(item, f"{where}.{name}") for item in value if item is not None]
+            found[name] = [_text(program, item, name, name) for item in value if item is not None]
         elif value is not None:
-            found[name] = _text(value, f"{where}.{name}")
+            found[name] = _text(program, value, name, name)
     return found
 
 
-def _headers(values: dict[str, Any]) -> dict[str, str]:
-    found = {name: _text(value, f"headers.{name}") for name, value in values.items() if value is not None}
+def _headers(headers: Expression, scope: StateScope) -> dict[str, str]:
+    values = headers.evaluate(scope)
+    found = {name: _text(headers, value, name, name) for name, value in values.items() if value is not None}
     for name, written in found.items():
         if any(ord(char) < 32 and char != "\t" for char in written):
-            raise EvaluationError(f"the header {name} contains a line break", f"headers.{name}")
+            raise headers.refused(f"the header {name} contains a line break", name)
     return found
 
 
-def _text(value: Any, where: str) -> str:
+def _text(program: Expression, value: Any, what: str, key: str | None = None) -> str:
     if isinstance(value, dict | list) or value is None:
-        raise EvaluationError(f"{where} must be a text, a number, true or false", where)
+        raise program.refused(f"{what} must be a text, a number, true or false, and this is {kind_of(value)}", key)
     return value if isinstance(value, str) else text(Fuel(), value)

@@ -51,8 +51,11 @@ class Writer:
         if kind == "any":
             kind = self._choose(OTHERS)
         if kind == "truth":
-            if self._draw(PERCENT) >= 100 - WRONG_IN_100:
+            chance = self._draw(PERCENT)
+            if chance >= 100 - WRONG_IN_100:
                 return f"dyn({self.write('any', depth, scope)})"
+            if chance >= 100 - 2 * WRONG_IN_100:
+                return self._choose(ERRORS)
             kind = "bool"
         options = _templates(kind) if depth > 0 else ()
         if not options:

@@ -81,6 +81,11 @@ ANY_ITEM = (
 )
 LINE = {"int": "count", "text": "sku", "float": "price", "list text": "tags"}
 
+LOGIC = (
+    "(<truth> && <truth>)", "(<truth> || <truth>)", "!(<truth>)", "(<truth> && <truth> || <truth>)",
+    "(<truth> || <truth> && !(<truth>))", "(<truth> && <truth> && <truth>)", "(<truth> || <truth> || <truth>)",
+)  # fmt: skip
+
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "int": (
         "(<int?> <sign> <int?>)", "(<int> <sign> <int> <sign> <int>)",
@@ -104,16 +109,17 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "math.least(<list float>.reverse())", "double(<int>)", "double(<text>)", "double(<nan>)", "<line>.price",
     ),
     "bool": (
+        *LOGIC, *LOGIC,
         "(<int?> <order> <int?>)", "(<text?> <order> <text?>)", "(<float?> <order> <float?>)",
         "(<bool?> <order> <bool?>)",
         "(<timestamp?> <order> <timestamp?>)", "(<duration?> <order> <duration?>)", "(<small> <order> <float>)",
         "(<bytes> <order> <bytes>)",
-        "(dyn(<any>) == <any>)", "(<any> != dyn(<any>))", "(<list item> == <list item>)", "(<map item> != <map item>)",
+        "(dyn(<any>) == <any>)", "(<any> != dyn(<any>))", "(<list item> == <list item>)",
+        "(<map item> != <map item>)",
         "(<optional item> == <optional item>)", "(<any> in <list item>)", "(<item> in <list item>)",
         "(<text> in <map item>)",
-        "(<int> in <map item>)", "(<bool> in <map item>)", "(<truth> && <truth>)", "(<truth> || <truth>)",
-        "!(<truth>)", "(<truth> && <truth> || <truth>)",
-        "(<truth> || <truth> && !(<truth>))", "(<int> <order> <int> && <truth> || <float> <order> <float>)",
+        "(<int> in <map item>)", "(<bool> in <map item>)",
+        "(<int> <order> <int> && <truth> || <float> <order> <float>)",
         "(<int> <sign> <int> <order> <int> <sign> <int>)",
         "(<int> <order> <int> == <truth> && !(<truth>) || <truth> && <truth>)",
         "(!(<truth>) || <text> + <text> in <list text>)", "<text?>.contains(<text?>)",

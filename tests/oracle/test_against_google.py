@@ -18,7 +18,7 @@ from tests.oracle.expressions import NOW, expressions, inputs
 from tests.oracle.templates import TOPS
 from tests.unit.cel.given import alike
 
-EXAMPLES = int(os.environ.get("STEPWELL_ORACLE_EXAMPLES", "3000"))
+EXAMPLES = int(os.environ.get("STEPWELL_ORACLE_EXAMPLES", "6000"))
 CASES = (Path(__file__).parent / "cases.cel").read_text(encoding="utf-8").splitlines()
 INPUT = {
     "n": 2, "x": 2.5, "s": "abc", "yes": True, "none": None, "l": [1, 2, 3], "empty": [], "words": ["b", "a"],

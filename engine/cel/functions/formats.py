@@ -1,4 +1,7 @@
-"""`text.format(list)`: clauses %s %d %f %e %x %X %o %b, each for the next item, and %% for a percent sign."""
+"""`text.format(list)`: clauses %s %d %f %e %x %X %o %b, each for the next item, and %% for a percent sign.
+
+A clause may have a width, `%5s`, `%-5s` (spaces behind), `%05d` (zeros before a number), and a precision, `%.2f`.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,10 @@ from engine.cel.functions.operands import encoded, listed, text, whole
 from engine.cel.values import digits, kind, number, shown
 
 MAX_PRECISION = 100
+MAX_WIDTH = 100
 _USUAL = 6  # digits behind the point where no precision is asked for
-_CLAUSE = re.compile(r"%(?:\.([0-9]*))?(.?)", re.ASCII | re.DOTALL)
+_CLAUSE = re.compile(r"%(?:([-0]?)([1-9][0-9]*))?(?:\.([0-9]*))?(.?)", re.ASCII | re.DOTALL)
+_INFINITE = frozenset({"NaN", "Infinity", "-Infinity"})
 _COST = 10  # fuel for a clause
 
 
@@ -52,10 +57,21 @@ def _pieces(fuel: Fuel, target: str, items: list[Any]) -> list[str]:
 
 
 def _clause(fuel: Fuel, clause: re.Match[str], item: Any) -> str:
-    write = _WRITERS.get(clause[2])
-    if write is None:
+    fill, width, precision, letter = clause.groups()
+    write = _WRITERS.get(letter)
+    if write is None or (fill == "0" and letter == "s"):
         raise EvaluationError(f"the format has an unknown clause {shown(clause[0])}; write %% for a percent sign")
-    return write(fuel, item, _precision(clause[1]))
+    written = write(fuel, item, _precision(precision))
+    return written if width is None else _padded(fuel, written, fill, width)
+
+
+def _padded(fuel: Fuel, written: str, fill: str, width: str) -> str:
+    if len(width) > len(str(MAX_WIDTH)) or int(width) > MAX_WIDTH:
+        raise EvaluationError(f"the width of a clause must be 1 to {MAX_WIDTH}")
+    fuel.make(int(width))
+    if fill == "-":
+        return written.ljust(int(width))
+    return written.zfill(int(width)) if fill and written not in _INFINITE else written.rjust(int(width))
 
 
 def _precision(written: str | None) -> int:
@@ -87,7 +103,7 @@ def _scientific(fuel: Fuel, item: Any, precision: int) -> str:
 def _real(fuel: Fuel, item: Any, precision: int, form: str) -> str:
     fuel.spend(precision)
     cls = type(item)
-    if cls is str and item in ("NaN", "Infinity", "-Infinity"):
+    if cls is str and item in _INFINITE:
         return item  # type: ignore[no-any-return]
     if cls is not int and cls is not float:
         raise EvaluationError(f"{shown(item)} is not a number")

@@ -200,6 +200,15 @@ def flatten(fuel: Fuel, target: Any, depth: Any = 1) -> list[Any]:
     return found
 
 
+def counted(fuel: Fuel, count: Any) -> list[int]:
+    """Return the whole numbers from 0 on, `count` of them. Raises EvaluationError."""
+    found = whole(count)
+    if found < 0:
+        raise EvaluationError(f"lists.range takes a number of items from 0 on, not {shown(count)}")
+    fuel.spend(found)
+    return list(range(found))
+
+
 def reverse(fuel: Fuel, target: Any) -> list[Any]:
     """Return the items from last to first. Raises EvaluationError."""
     fuel.spend(len(listed(target)))

@@ -26,7 +26,7 @@ _HEX = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _DIGITS = 19  # of the greatest number that fits 64 bits
-_EXACT = float(1 << 52)  # floats from here on are whole
+_LEAST = float(MIN_INT)  # that fits 64 bits; of floats its opposite is the first that does not
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -91,35 +91,33 @@ def _read_real(fuel: Fuel, value: str) -> float:
 
 def half_away(_fuel: Fuel, value: Any) -> int | float:
     """Return the nearest whole number; of two, the one farther from zero. Raises EvaluationError."""
-    if type(value) is int:
-        return value
-    if not -_EXACT < number(value) < _EXACT:
+    if not _roundable(value):
         return value  # type: ignore[no-any-return]
-    cut = float(int(value))
-    if abs(value - cut) >= 0.5:
-        cut += math.copysign(1.0, value)
-    return math.copysign(cut, value)
+    whole = int(value)
+    rest = value - whole
+    return whole + (rest >= 0.5) - (rest <= -0.5)  # type: ignore[no-any-return]
 
 
 def ceiling(_fuel: Fuel, value: Any) -> int | float:
     """Return the next whole number that is not less. Raises EvaluationError."""
-    if type(value) is int or not -_EXACT < number(value) < _EXACT:
-        return value  # type: ignore[no-any-return]
-    return math.copysign(float(math.ceil(value)), value)
+    return math.ceil(value) if _roundable(value) else value  # type: ignore[no-any-return]
 
 
 def floored(_fuel: Fuel, value: Any) -> int | float:
     """Return the next whole number that is not greater. Raises EvaluationError."""
-    if type(value) is int or not -_EXACT < number(value) < _EXACT:
-        return value  # type: ignore[no-any-return]
-    return math.copysign(float(math.floor(value)), value)
+    return math.floor(value) if _roundable(value) else value  # type: ignore[no-any-return]
 
 
 def cut(_fuel: Fuel, value: Any) -> int | float:
     """Return a number without what is behind its point. Raises EvaluationError."""
-    if type(value) is int or not -_EXACT < number(value) < _EXACT:
-        return value  # type: ignore[no-any-return]
-    return math.copysign(float(int(value)), value)
+    return int(value) if _roundable(value) else value  # type: ignore[no-any-return]
+
+
+def _roundable(value: Any) -> bool:
+    """Tell whether a number has a whole one near it. One beyond 64 bits is whole, but stays as it is: so do infinite
+    ones and NaN. Raises EvaluationError for what is no number.
+    """
+    return type(number(value)) is float and _LEAST <= value < -_LEAST
 
 
 def magnitude(_fuel: Fuel, value: Any) -> int | float:

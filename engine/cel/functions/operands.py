@@ -25,6 +25,13 @@ def listed(value: Any) -> list[Any]:
     raise EvaluationError(f"{shown(value)} is not a list")
 
 
+def mapped(value: Any) -> dict[str, Any]:
+    """Return an object. Raises EvaluationError for anything else."""
+    if type(value) is dict:
+        return value
+    raise EvaluationError(f"{shown(value)} is not an object")
+
+
 def number(value: Any) -> int | float:
     """Return a number. Raises EvaluationError for anything else."""
     if type(value) is int or type(value) is float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from calendar import monthrange
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,9 @@ _OFFSET = re.compile(r"([+-]?)(\d{1,2}):(\d{1,2})", re.ASCII)
 _ZONE = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9_+-]{1,32}){0,3}", re.ASCII)
 _COMMON = "2026-01-31T12:00:00Z"
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
+_LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]([01]\d|2[0-3]):\d{2}(:\d{2})?)?", re.ASCII)
+_PERIOD = re.compile(r"([+-]?)P(?=\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?", re.ASCII)
+_MAX_PERIOD = 40  # characters
 _LOCAL_COST = 10  # fuel for another time zone
 _UNKNOWN_COST = 1000  # fuel for looking for a zone that there is not
 _SPAN = re.compile(r"([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:h|ms|m|s|us|ns))+|0)", re.ASCII)
@@ -51,7 +55,11 @@ def parse(value: Any) -> datetime:
             return datetime.fromisoformat(value.upper()).astimezone(UTC)
         except (ValueError, OverflowError):
             pass
-    raise EvaluationError(f"{shown(value)} is not an RFC 3339 timestamp such as 2026-01-31T12:00:00Z")
+    raise _not_a_timestamp(value)
+
+
+def _not_a_timestamp(value: Any, advice: str = "") -> EvaluationError:
+    return EvaluationError(f"{shown(value)} is not an RFC 3339 timestamp such as {_COMMON}{advice}")
 
 
 def _is_common(text: str) -> bool:
@@ -65,17 +73,50 @@ def _is_common(text: str) -> bool:
     )
 
 
-def timestamp(fuel: Fuel, value: Any) -> datetime:
-    """Return `timestamp(x)` of an RFC 3339 text, of seconds since 1970, of a timestamp. Raises EvaluationError."""
+def timestamp(fuel: Fuel, value: Any, zone: Any = LEFT_OUT) -> datetime:
+    """Return `timestamp(x)` of an RFC 3339 text, of seconds since 1970, of a timestamp; `timestamp(x, zone)` of a date,
+    or a date and time, as clocks of a time zone show it. Raises EvaluationError.
+    """
+    if zone is not LEFT_OUT:
+        return _in_zone(fuel, value, zone)
     cls = type(value)
     if cls is str:
         fuel.spend(20)
+        if len(value) < len(_COMMON) and _LOCAL.fullmatch(value):
+            raise _not_a_timestamp(value, '; with a time zone it can be read: timestamp(x, "Europe/Vienna")')
         return parse(value)
     if cls is datetime:
         return value  # type: ignore[no-any-return]
     if cls is int or cls is float:
         return _since(operands.whole(value))
     raise EvaluationError(f"{shown(value)} cannot be made a timestamp")
+
+
+def _in_zone(fuel: Fuel, value: Any, zone: Any) -> datetime:
+    fuel.spend(20 + _LOCAL_COST)
+    away = _zone(fuel, operands.text(zone))
+    if type(value) is str and _LOCAL.fullmatch(value):
+        try:
+            return _as_clocks_show(datetime.fromisoformat(value.upper()).replace(tzinfo=away))
+        except ValueError:
+            pass
+    advice = "; leave the second argument out" if type(value) is datetime or _is_timestamp(value) else ""
+    raise EvaluationError(f"{shown(value)} is not a local date or time such as 2026-02-14 or 2026-02-14T09:00{advice}")
+
+
+def _is_timestamp(value: Any) -> bool:
+    return type(value) is str and _TIMESTAMP.fullmatch(value) is not None
+
+
+def _as_clocks_show(local: datetime) -> datetime:
+    """Return the moment of a local time. Raises EvaluationError.
+
+    A time that clocks leave out counts as if they had not been put forward; of one that comes twice, the first counts.
+    """
+    try:
+        return local.replace(fold=0).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _beyond() from None
 
 
 def _since(seconds: int) -> datetime:
@@ -170,11 +211,48 @@ def at(fuel: Fuel, target: Any, clock: Any, zone: Any) -> datetime:
     if not found:
         raise EvaluationError(f"{shown(clock)} is not a time of day such as 09:00 or 17:30:00")
     hour, minute, second = (int(part or 0) for part in found.groups())
+    return _as_clocks_show(local.replace(hour=hour, minute=minute, second=second, microsecond=0))
+
+
+def date_text(fuel: Fuel, target: Any, zone: Any) -> str:
+    """Return the date in a time zone, such as 2026-02-14. Raises EvaluationError."""
+    return _local(fuel, target, zone).date().isoformat()
+
+
+def plus(fuel: Fuel, target: Any, period: Any, zone: Any) -> datetime:
+    """Return the moment at which clocks of a time zone show the same time some years, months, weeks or days later.
+    Raises EvaluationError.
+
+    Months first: a day that the month does not have is its last one. Then weeks and days.
+    """
+    local = _local(fuel, target, zone)
+    months, days = _read_period(fuel, period)
     try:
-        moment = local.replace(hour=hour, minute=minute, second=second, microsecond=0, fold=0)
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+        day = _months_later(local.date(), months) + timedelta(days=days)
+    except OverflowError:
         raise _beyond() from None
+    if day == local.date():
+        return target  # type: ignore[no-any-return]  # also where clocks show this time a second time
+    return _as_clocks_show(local.replace(year=day.year, month=day.month, day=day.day))
+
+
+def _read_period(fuel: Fuel, period: Any) -> tuple[int, int]:
+    """Return the months and the days of an ISO 8601 period. Raises EvaluationError."""
+    fuel.spend(20)
+    found = _PERIOD.fullmatch(period) if len(operands.text(period)) <= _MAX_PERIOD else None
+    if not found:
+        advice = '; hours are added as + duration("2h")' if "T" in period[:_MAX_PERIOD] else ""
+        raise EvaluationError(f"{shown(period)} is not a period such as P1M, P1Y6M, P2W or -P10D{advice}")
+    years, months, weeks, days = (int(part or 0) for part in found.groups()[1:])
+    sign = -1 if found[1] == "-" else 1
+    return sign * (12 * years + months), sign * (7 * weeks + days)
+
+
+def _months_later(day: date, months: int) -> date:
+    year, month = divmod(12 * day.year + day.month - 1 + months, 12)
+    if not MINYEAR <= year <= MAXYEAR:
+        raise _beyond()
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def get_full_year(fuel: Fuel, target: Any, zone: Any = LEFT_OUT) -> int:
