@@ -248,7 +248,7 @@ MACROS: dict[str, MacroForm] = {
     ),
     "filter": MacroForm("list.filter(x, condition)", _ANY, "list", False, "the items for which it is true"),
     "map": MacroForm("list.map(x, value)", _ANY, "list", True, "a value for each item"),
-    "sortBy": MacroForm("list.sortBy(x, key)", _ANY, "list", False, "the items in the order of their keys"),
+    "sortBy": MacroForm("list.sortBy(x, key)", "list", "list", False, "the items in the order of their keys"),
     "transformList": MacroForm(
         "list.transformList(i, x, value)", _ANY, "list", True, "a value for each index and item, or key and value"
     ),

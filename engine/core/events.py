@@ -25,11 +25,13 @@ class Start(Struct, frozen=True, omit_defaults=True):
     deadline_at: datetime | None = None
 
 
-class Skip(Struct, frozen=True):
-    """An activity that will not run."""
+class Skip(Struct, frozen=True, omit_defaults=True):
+    """An activity that will not run. For people, where its condition was false: the condition, and what it read."""
 
     path: str
     reason: SkipReason
+    when: str | None = None
+    inputs: dict[str, Any] = {}
 
 
 class Body(Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -29,15 +29,20 @@ from engine.core.model import (
     SkipReason,
 )
 from engine.core.retry import delay, later
+from engine.core.shown import cut, read, shortened, size
 from engine.core.values import Inadmissible, admit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from engine.cel import Program
     from engine.core.compile import StepPlan
     from engine.core.scope import StateScope
 
 MAX_SHOWN = 1000  # characters of an expression in a failure
+MAX_TOLD = 1024  # bytes of what a skip says of its condition
+MAX_TOLD_ALL = 4096  # of what all skips of one event say
+_NAMES = len(',"when":,"inputs":')
 
 _PENDING = ActivityStatus.PENDING
 _COMPLETED = ActivityStatus.COMPLETED
@@ -52,6 +57,7 @@ class Flow:
         self.fresh = fresh
         self.starts: list[Start] = []
         self.skips: list[Skip] = []
+        self._room = MAX_TOLD_ALL
         self._scope: StateScope | None = None
 
     def result(self) -> dict[str, Any]:
@@ -69,11 +75,11 @@ class Flow:
         for step_id in todo:  # grows while it is walked
             step = self.draft.plan.steps[step_id]
             if self._untouched(step_id) and self._ready(step):
-                reason = self._refusal(step)
-                if reason is None:
+                skip = self._refusal(step)
+                if skip is None:
                     self._start(step)
                 else:
-                    self._skip(step_id, reason)
+                    self._skip(skip)
                     todo += step.dependants
 
     def drop(self, decision: StepPlan, chosen: tuple[str, ...]) -> None:
@@ -83,7 +89,7 @@ class Flow:
                 step = self.draft.plan.steps[step_id]
                 settled = all(self._status(d) in SETTLED for d in step.deciders)
                 if settled and not self._chosen(step):
-                    self._skip(step_id, SkipReason.DECISION)
+                    self._skip(Skip(path=step_id, reason=SkipReason.DECISION))
                     self.look(step.dependants)
 
     def _activity(self, step_id: str) -> Activity | None:
@@ -107,20 +113,30 @@ class Flow:
                 return True
         return False
 
-    def _refusal(self, step: StepPlan) -> SkipReason | None:
-        """Return why a ready step does not run, None where it does."""
+    def _refusal(self, step: StepPlan) -> Skip | None:
+        """Return the skip of a ready step that does not run, None where it does."""
         if self._passed_over(step):
-            return SkipReason.DECISION
+            return Skip(path=step.id, reason=SkipReason.DECISION)
         if not self._joined(step):
-            return SkipReason.DEPENDENCY
+            return Skip(path=step.id, reason=SkipReason.DEPENDENCY)
         if step.condition is None:
             return None
         try:
-            return None if step.condition.evaluate(self._reads()) else SkipReason.CONDITION
+            return None if step.condition.evaluate(self._reads()) else self._refused(step.id, step.condition)
         except EvaluationError as fault:
             # The activity fails; to fail it must begin. `decide` settles it in the same decision.
             self.draft.doomed[step.id] = expression_failed(fault, step.id, "condition")
             return None
+
+    def _refused(self, step_id: str, condition: Program) -> Skip:
+        """Return the skip of a step whose condition is false, with what led to that as far as there is room for it."""
+        when = cut(condition.text)
+        left = min(self._room, MAX_TOLD) - size(when) - size({}) - _NAMES
+        if left < 0:
+            return Skip(path=step_id, reason=SkipReason.CONDITION)
+        inputs = shortened(read(condition, self._reads()), left)
+        self._room -= size(when) + size(inputs) + _NAMES
+        return Skip(path=step_id, reason=SkipReason.CONDITION, when=when, inputs=inputs)
 
     def _passed_over(self, step: StepPlan) -> bool:
         decided = any(self._status(d) is _COMPLETED for d in step.deciders)
@@ -148,9 +164,9 @@ class Flow:
         self.fresh[step.id] = Activity(path=step.id, status=ActivityStatus.RUNNING)
         self._scope = None
 
-    def _skip(self, step_id: str, reason: SkipReason) -> None:
-        self.skips.append(Skip(path=step_id, reason=reason))
-        self.fresh[step_id] = Activity(path=step_id, status=_SKIPPED)
+    def _skip(self, skip: Skip) -> None:
+        self.skips.append(skip)
+        self.fresh[skip.path] = Activity(path=skip.path, status=_SKIPPED)
         self._scope = None
 
 

@@ -27,6 +27,7 @@ from engine.core.programs import (
     WaitProgram,
 )
 from engine.core.retry import later
+from engine.core.shown import cut, shortened
 from engine.core.values import Inadmissible, admit
 
 if TYPE_CHECKING:
@@ -37,15 +38,11 @@ if TYPE_CHECKING:
     from engine.core.draft import Draft
     from engine.core.scope import StateScope
 
-MAX_SHOWN = 200  # characters of one recorded input of a decision
-MAX_SHOWN_ITEMS = 10
 MAX_SHOWN_ALL = PAYLOAD_BYTES // 2  # a decision's output must stay in its event: the flow reads it
 MAX_NAME = 200  # characters of a signal's name
 MAX_CORRELATION = 500
 # Both are the key of an index, whose rows are bounded in bytes; send_signal has the same limits (check_text).
 BYTES_PER_CHARACTER = 2
-
-_encode = msgspec.json.Encoder().encode
 
 
 def run(draft: Draft, path: str) -> None:
@@ -89,45 +86,16 @@ def _decide(draft: Draft, path: str, program: DecisionProgram) -> None:
         for index, way in enumerate(program.ways):
             inputs.update(way.when.inputs(scope))
             if way.when.evaluate(scope):
-                taken = {"branch": index, "when": _cut(way.when.text), "chosen": list(way.then)}
+                taken = {"branch": index, "when": cut(way.when.text), "chosen": list(way.then)}
                 break
     except EvaluationError as fault:
         if program.on_error == "fail" or isinstance(fault, OutOfFuel):  # what follows would find no fuel either
             raise
         taken["error"] = msgspec.to_builtins(expression_failed(fault, draft.step(path).id, "config"))
-    output = admit({**taken, "inputs": _shortened(inputs)})
+    output = admit({**taken, "inputs": shortened(inputs, MAX_SHOWN_ALL)})
     # `store` must keep this inline, whatever it holds: 100 ids of 64 characters and MAX_SHOWN_ALL may pass 8
     # KB.
     complete(draft, path, output.value, min(output.size, PAYLOAD_BYTES))
-
-
-def _shortened(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Return what a decision read, each value and all of them cut to size."""
-    shown: dict[str, Any] = {}
-    left = MAX_SHOWN_ALL
-    for name, value in inputs.items():
-        kept = _cut(value)
-        left -= len(_encode(kept)) + len(name)
-        if left < 0:
-            break
-        shown[name] = kept
-    return shown
-
-
-def _cut(value: Any) -> Any:
-    """Return a value as it is where it is small, else what can be told of it without walking through all of it."""
-    if isinstance(value, str):
-        return value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
-    if isinstance(value, list | dict):
-        if len(value) <= MAX_SHOWN_ITEMS and all(not isinstance(v, list | dict) for v in _items(value)):
-            cut = [_cut(v) for v in _items(value)]
-            return cut if isinstance(value, list) else dict(zip(value, cut, strict=True))
-        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
-    return value
-
-
-def _items(value: list[Any] | dict[str, Any]) -> list[Any]:
-    return value if isinstance(value, list) else list(value.values())
 
 
 def _announce(draft: Draft, path: str, program: EventProgram) -> None:
