@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import yaml
 from yaml.constructor import ConstructorError
 
+from api.yaml_faults import explain
 from engine.errors import TooLarge, UnreadableBody
 
 MAX_YAML = 1 << 20  # bytes; YAML is 50 times slower to read than JSON
@@ -23,7 +24,7 @@ _CORE = "tag:yaml.org,2002:"
 _TEXT = _CORE + "str"
 _OPENS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 _CLOSES = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
-_ADVICE = "Send valid YAML that says no more than JSON can, or send JSON."
+ADVICE = "Send valid YAML that says no more than JSON can, or send JSON."
 
 
 class _Loader(yaml.CSafeLoader):
@@ -75,12 +76,17 @@ def read_yaml(text: str, max_depth: int) -> Any:
         _check_events(text, max_depth)
         return yaml.load(text, _Loader)  # noqa: S506  derived from the safe loader
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise UnreadableBody(f"the body is not YAML: {problem}{place}", advice=_ADVICE) from None
+        raise _unreadable(text, error) from None
     except (ValueError, TypeError, RecursionError) as error:
-        raise UnreadableBody(f"the body is not YAML: {str(error)[:200]}", advice=_ADVICE) from None
+        raise UnreadableBody(f"the body is not YAML: {str(error)[:200]}", advice=ADVICE) from None
+
+
+def _unreadable(text: str, error: yaml.YAMLError) -> UnreadableBody:
+    fault = explain(text, error)
+    if fault is None:
+        return UnreadableBody("the body is not YAML: it cannot be parsed", advice=ADVICE)
+    advice, findings = fault.advice or ADVICE, (fault.finding(UnreadableBody.code),)
+    return UnreadableBody(f"the body is not YAML: {fault.message}", advice=advice, findings=findings)
 
 
 def _check_events(text: str, max_depth: int) -> None:

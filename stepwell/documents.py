@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 import yaml
+from msgspec import structs
 
-from api.yaml_bodies import read_yaml
+from api.yaml_bodies import ADVICE, read_yaml
 from engine.core.document import CONFIGS, DOCUMENT, STEP_FIELDS
 from engine.errors import BadInput, UnreadableBody
 from stepwell.output import UNSAFE, as_text, escaped
@@ -46,10 +47,20 @@ def parse(text: str, name: str) -> Any:
         # There and back: keys become texts, and what JSON cannot say is refused.
         return json.loads(json.dumps(read_yaml(text, MAX_DEPTH), allow_nan=False))
     except UnreadableBody as error:
-        fault = error.message.removeprefix("the body ").removeprefix("is not YAML: ")
-        raise BadInput(f"{name} is neither JSON nor YAML: {fault}", advice="Correct that place.") from None
+        raise _neither(name, error) from None
     except (TypeError, ValueError) as error:
         raise BadInput(f"{name} says what JSON cannot: {error}", advice="Write it as a text.") from None
+
+
+def _neither(name: str, error: UnreadableBody) -> BadInput:
+    """Return the refusal of a text: with the line and a caret under the place, where it has one."""
+    message = f"{name} is neither JSON nor YAML"
+    if not error.findings:
+        fault = error.message.removeprefix("the body ").removeprefix("is not YAML: ")
+        return BadInput(f"{message}: {fault}", advice="Correct that place.")
+    advice = "Correct that place." if error.advice == ADVICE else error.advice
+    finding = structs.replace(error.findings[0], code=BadInput.code)
+    return BadInput(message, advice=advice, findings=(finding,))
 
 
 def read_value(given: str | None, option: str) -> Any:

@@ -5,6 +5,8 @@ Invariant: the caret stands under its place, however narrow the terminal is and 
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.text import Text
@@ -41,7 +43,7 @@ def quoted(excerpt: str, room: int | None) -> list[str]:
     """Return the line of an excerpt and the caret under it; of a line wider than `room`, what is around the caret."""
     line, _, mark = clean(excerpt).partition("\n")
     if not mark:
-        return [line] if line else []
+        return chop_cells(line, room or len(line) * 2)[:1] if line else []
     at, first = len(mark) - 1, 0
     if room is not None and cell_len(line) >= room:
         while cell_len(line[first:at]) > room // 2:
@@ -49,3 +51,19 @@ def quoted(excerpt: str, room: int | None) -> list[str]:
         line, at = line[first:], at - first
         return [*chop_cells(line, room)[:1], " " * cell_len(line[:at]) + "^"]
     return [line, " " * cell_len(line[:at]) + "^"]
+
+
+def failed_expression(details: Any, message: str = "", advice: str = "") -> Finding | None:
+    """Return the finding for an expression that failed, by the details of its failure; None for any other failure.
+
+    Of an expression that is recorded in part, and failed behind it, that part is shown without a caret.
+    """
+    fields = details if isinstance(details, dict) else {}
+    expression, pointer, line, column = (fields.get(name) for name in ("expression", "pointer", "line", "column"))
+    if not (isinstance(expression, str) and type(line) is int and type(column) is int and min(line, column) > 0):
+        return None
+    lines = expression.split("\n")
+    there = line <= len(lines) and column <= len(lines[line - 1])
+    shown = "".join(char if char.isprintable() else " " for char in lines[line - 1 if there else 0])
+    excerpt = f"{shown}\n{' ' * (column - 1)}^" if there else shown
+    return Finding(str(pointer or ""), message, advice, "expression_failed", line, column, excerpt)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from api.wire import ActivityView, ProcessDetail
 from engine.core.model import SETTLED, ActivityStatus
+from stepwell import reasons
 from stepwell.output import clock, day, fact_table, fits, fitting, shortened, span
 
 COLUMNS = ("path", "status", "attempt", "started", "took", "about")
@@ -96,14 +98,22 @@ def _row(one: ActivityView, now: datetime) -> dict[str, Any]:
 
 
 def about(one: ActivityView, now: datetime) -> str | None:
-    """Return what there is to say of an activity: what it waits for, why it failed or was skipped."""
+    """Return what there is to say of an activity: what it waits for, where it led, why it failed or was skipped."""
     parts = [
         _wait(one),
         f"again in {span((one.due_at - now).total_seconds())}" if one.due_at and one.wait is None else None,
         f"{one.error.code}: {shortened(one.error.message, MESSAGE)}" if one.error else None,
+        reasons.way(one.output) if one.type == "decision" else None,
         one.skip_reason and one.skip_reason.replace("_", " "),
     ]
     return "; ".join(part for part in parts if part) or None
+
+
+def decided(found: ProcessDetail, width: int) -> list[Text]:
+    """Return why each decision took the way it took, in lines that fit the width."""
+    told = [(one.path, reasons.of_decision(one.output)) for one in found.activities if one.type == "decision"]
+    named = [msgspec.structs.replace(reason, said=f"{path}: {reason.said}") for path, reason in told if reason]
+    return [line for reason in named for line in reason.fitted(width)]
 
 
 def _wait(one: ActivityView) -> str | None:

@@ -8,12 +8,14 @@ from itertools import islice
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
 
 from api.wire import ProcessDetail, RetriesView
-from engine.core.model import ProcessStatus
+from engine.core.model import Failure, ProcessStatus
 from stepwell import documents, picture, timeline, watch
 from stepwell.arguments import Moment, ProcessId, given, label_option, labels_of, limit_option, page_size, why_options
+from stepwell.findings import failed_expression, tell_finding
 from stepwell.output import (
     Terminal,
     as_row,
@@ -35,6 +37,7 @@ WITHOUT_END = ("id", "definition", "status", "created_at", "business_key", "erro
 CHOICES = (LISTED, WITHOUT_END, WITHOUT_END[:4], ("id", "status", "created_at"), ("id", "status"))
 EVENTS = 1000  # of a page of history
 MOST_RETRIES = 1000  # in one request
+INDENT = 2  # of what stands below a heading
 
 process_argument = click.argument("process_id", metavar="ID", type=ProcessId())
 
@@ -128,14 +131,29 @@ def show_(process_id: str, remote: Remote, as_json: bool) -> None:
 def _print(console: Console, found: ProcessDetail) -> None:
     now = datetime.now(UTC)
     console.print(picture.heading(found, now), "", picture.activities(found, now, console.width), sep="\n")
+    _print_decided(console, found)
     if found.error is not None:
-        where = f", in {found.error.step_id}" if found.error.step_id else ""
-        say(console, f"\nfailed: {found.error.code} ({found.error.category}){where}", style="red")
-        say(console, found.error.message, 2)
-        say(console, f"→ {found.error.advice}", 2)
+        _print_failure(console, found.error)
     for name in ("input", "output"):
         if getattr(found, name) is not None:
             console.print("", cell(name), cell(as_text(getattr(found, name))), sep="\n", soft_wrap=True)
+
+
+def _print_decided(console: Console, found: ProcessDetail) -> None:
+    lines = picture.decided(found, console.width - INDENT)
+    if lines:
+        console.print("", Padding(Group(*lines), (0, 0, 0, INDENT), expand=False), sep="\n")
+
+
+def _print_failure(console: Console, error: Failure) -> None:
+    where = f", in {error.step_id}" if error.step_id else ""
+    say(console, f"\nfailed: {error.code} ({error.category}){where}", style="red")
+    expression = failed_expression(error.details, error.message, error.advice)
+    if expression is not None:
+        tell_finding(console, expression)
+        return
+    say(console, error.message, INDENT)
+    say(console, f"→ {error.advice}", INDENT)
 
 
 @process.command("history")

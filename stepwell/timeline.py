@@ -12,17 +12,20 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from api.wire import EventView
 from stepwell.output import clean, clock, day, escaped, local, shortened, span
+from stepwell.reasons import Reason, of_decision, of_failure, of_skip
 
 NAMED = 5  # activities in one line; more of them are only counted
 MESSAGE = 200  # characters of a failure's message, or of a payload
 WIDE = 110  # columns from which times have milliseconds
 SHARE = 3  # of the width: what an activity's path may take, and what happened to it; the rest says more
+FIRM = 4  # columns that are not broken: since when, at what time, a mark, an activity
+INDENT = 6  # of a reason below its line
 _QUIET = "bright_black"
 _WAITING = ("activity.waiting", "task.created")
 
@@ -37,6 +40,7 @@ class Line(Struct, frozen=True):
     subject: str
     what: str
     note: str
+    reasons: tuple[Reason, ...] = ()
 
 
 class Happened(Struct, frozen=True):
@@ -79,6 +83,7 @@ class Told(Struct, frozen=True):
     style: str
     what: str
     notes: Sequence[str] = ()
+    reason: Reason | None = None
 
 
 class Reader:
@@ -96,9 +101,11 @@ class Reader:
         self._created = self._created or event.at
         after_s = (event.at - self._created).total_seconds()
         told = _TELL.get(event.type, _other)(Happened(event, data, self._took(event), f"after {span(after_s)}"))
-        notes = "; ".join(note for note in (*told.notes, *_follow_ups(data)) if note)
+        conditions, skips = _skipped(data)
+        notes = "; ".join(note for note in (*told.notes, _started(data), skips) if note)
+        reasons = (told.reason, *conditions) if told.reason else tuple(conditions)
         self._remember(event, data)
-        return Line(event.at, after_s, told.mark, told.style, event.path or "", told.what, notes)
+        return Line(event.at, after_s, told.mark, told.style, event.path or "", told.what, notes, reasons)
 
     def _took(self, event: EventView) -> str:
         begun = self._begun.get(event.path or "", event.at)
@@ -140,8 +147,9 @@ def _process_completed(it: Happened) -> Told:
 def _process_failed(it: Happened) -> Told:
     error = it.data.get("error") or {}
     step = error.get("step_id")  # whose own line has said why
-    why = f"in {step}: {error.get('code')}" if step else it.failure()
-    return Told("✗", "bold red", "FAILED", [it.lasted, why, it.cancels()])
+    if step:
+        return Told("✗", "bold red", "FAILED", [it.lasted, f"in {step}: {error.get('code')}", it.cancels()])
+    return Told("✗", "bold red", "FAILED", [it.lasted, it.failure(), it.cancels()], of_failure(error))
 
 
 def _process_cancelled(it: Happened) -> Told:
@@ -190,13 +198,15 @@ def _task_assigned(it: Happened) -> Told:
 
 def _activity_completed(it: Happened) -> Told:
     signal = it.data.get("signal_id")
-    return Told("✓", "green", "completed", [it.attempt(), it.took, f"signal {signal}" if signal else "", *it.who()])
+    notes = [it.attempt(), it.took, f"signal {signal}" if signal else "", *it.who()]
+    return Told("✓", "green", "completed", notes, None if any(notes[2:]) else of_decision(it.data.get("output")))
 
 
 def _activity_failed(it: Happened) -> Told:
     again = it.data.get("retry_at")
     if again is None:
-        return Told("✗", "red", "failed", [it.attempt(), it.took, it.failure(), *it.who()])
+        why = of_failure(it.data.get("error"))
+        return Told("✗", "red", "failed", [it.attempt(), it.took, it.failure(), *it.who()], why)
     pause = span((datetime.fromisoformat(again) - it.event.at).total_seconds())
     return Told("✗", "yellow", "attempt failed", [it.attempt(), it.took, it.failure(), f"again in {pause}"])
 
@@ -230,15 +240,20 @@ _TELL: dict[str, Callable[[Happened], Told]] = {
 }
 
 
-def _follow_ups(data: dict[str, Any]) -> list[str]:
-    """Return what an event sets going, and what it leaves out."""
+def _started(data: dict[str, Any]) -> str:
+    """Return what an event sets going."""
     starts = [start["path"] for start in data.get("starts", ())]
+    return f"starts {_named(starts)}" if starts else ""
+
+
+def _skipped(data: dict[str, Any]) -> tuple[list[Reason], str]:
+    """Return which conditions were false, and what else an event leaves out."""
     skips = data.get("skips", ())
-    reasons = ", ".join(dict.fromkeys(str(skip.get("reason")).replace("_", " ") for skip in skips))
-    return [
-        f"starts {_named(starts)}" if starts else "",
-        f"skips {_named([skip['path'] for skip in skips])} ({reasons})" if skips else "",
-    ]
+    told = [skip for skip in skips if of_skip(skip)][:NAMED]
+    others = [skip for skip in skips if skip not in told]
+    why = ", ".join(dict.fromkeys(str(skip.get("reason")).replace("_", " ") for skip in others))
+    rest = f"skips {_named([skip['path'] for skip in others])} ({why})" if others else ""
+    return [reason for skip in told if (reason := of_skip(skip))], rest
 
 
 def _named(paths: Sequence[str]) -> str:
@@ -251,23 +266,51 @@ def read(events: Iterable[EventView]) -> list[Line]:
     return [reader.line(event) for event in events]
 
 
-def draw(console: Console, lines: Iterable[Line]) -> None:
-    """Print lines along a line of time: since the start, by the clock (local), and what happened to what."""
-    wide = console.width >= WIDE
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(justify="right", no_wrap=True, overflow="crop")
-    for _ in range(3):
-        table.add_column(no_wrap=True, overflow="ignore")
-    if wide:
-        table.add_column(overflow="fold", max_width=console.width // SHARE)
-    table.add_column(overflow="fold")
+def draw(console: Console, lines: Sequence[Line]) -> None:
+    """Print lines along a line of time: since the start, by the clock (local), and what happened to what.
+
+    Reasons stand below their line, from side to side: beside what happened there is no room for an expression.
+    """
+    wide, share = console.width >= WIDE, console.width // SHARE
+    rows = [_cells(line, share, wide=wide) for line in lines]
+    widths = _widths(rows, share)
+    table = _table(widths)
     today: date | None = None
-    for line in lines:
+    for line, row in zip(lines, rows, strict=True):
         if (here := local(line.at).date()) != today:
             today = here
             table.add_row("", Text(f"{today:%Y-%m-%d}", style="bold"))
-        table.add_row(*_cells(line, console.width // SHARE, wide=wide))
-    console.print(table)
+        table.add_row(*row)
+        if line.reasons:
+            console.print(table)
+            _draw_reasons(console, line.reasons)
+            table = _table(widths)
+    if table.row_count:
+        console.print(table)
+
+
+def _widths(rows: Sequence[Sequence[Text]], share: int) -> list[int]:
+    """Return how wide each column but the last is: as its widest cell, what happened at most so much."""
+    wide = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)][:-1]
+    wide[1:2] = [max(n, len(str(date.min))) for n in wide[1:2]]  # a day stands there too
+    return [*wide[:FIRM], *(min(n, share) for n in wide[FIRM:])]
+
+
+def _table(widths: Sequence[int]) -> Table:
+    """Return a table without rows; its last column takes what room is left."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, width in enumerate(widths):
+        side: JustifyMethod = "left" if place else "right"
+        table.add_column(justify=side, no_wrap=place < FIRM, overflow="ignore" if place < FIRM else "fold", width=width)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _draw_reasons(console: Console, reasons: Sequence[Reason]) -> None:
+    room = console.width - INDENT if console.is_terminal else None
+    for reason in reasons:
+        for line in reason.fitted(room):
+            console.print(Text(" " * INDENT) + line, soft_wrap=True)
 
 
 def _cells(line: Line, most: int, *, wide: bool) -> list[Text]:
@@ -288,5 +331,6 @@ def _cells(line: Line, most: int, *, wide: bool) -> list[Text]:
 
 def as_line(line: Line) -> str:
     """Return a line as plain text, for a log."""
-    parts = (day(line.at), f"+{span(line.after_s)}", line.subject, line.what, line.note)
+    reasons = (reason.as_line() for reason in line.reasons)
+    parts = (day(line.at), f"+{span(line.after_s)}", line.subject, line.what, line.note, *reasons)
     return clean("  ".join(part for part in parts if part)).replace("\n", " ")

@@ -71,6 +71,7 @@ _CALLED: list[Callable[..., Any]] = [
     texts.matches,
     runtime.not_bool,
     runtime.items,
+    runtime.listed,
     runtime.pairs,
     runtime.put,
     runtime.put_all,
@@ -243,7 +244,7 @@ class Generator(Writer):
         operation = _OPERATIONS[node.operator]
         call = f"{word(operation)}(fuel, {left}, {right})"
         if node.operator in ("==", "!="):
-            short = shortcuts.equality(node, left, right)
+            short = shortcuts.equality(node, left, right, call)
         else:
             kinds = (left, self._kind(node.left)), (right, self._kind(node.right))
             short = shortcuts.numbers(node, *kinds, call)
@@ -327,7 +328,7 @@ class Generator(Writer):
     # ---- functions and macros
 
     def _call(self, node: Call) -> str:
-        if node.function == "orValue" and node.target is not None:
+        if node.function in ("orValue", "or") and node.target is not None:
             return self._or_value(node, node.target)
         if node.function in calls.READS and (known := calls.read(node)) is not None:
             return self.constant(known)
@@ -353,10 +354,12 @@ class Generator(Writer):
 
     def _or_value(self, node: Call, target: Node) -> str:
         found, result = self.value(target), self.new()
-        self.line(f"if runtime_content(fuel, {found}) is not NONE: {result} = {found}.value", node)
+        plain = node.function == "orValue"
+        self.line(f"if runtime_content(fuel, {found}) is not NONE: {result} = {found}{'.value' if plain else ''}", node)
         self.line("else:")
         with self.deeper():
-            self.line(f"{result} = {self.value(node.args[0])}")
+            other = self.value(node.args[0])
+            self.line(f"{result} = {other if plain else f'runtime_content(fuel, {other})'}", node.args[0])
         return result
 
     _write: ClassVar[dict[type[Node], Callable[[Generator, Any], str]]] = {

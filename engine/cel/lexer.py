@@ -24,7 +24,7 @@ _TOKEN = re.compile(
       | (?P<number>0x[0-9a-fA-F]++ | (?:[0-9]++(?:\.[0-9]++)? | \.[0-9]++)(?:[eE][+-]?[0-9]++)?)
       | (?P<name>[^\W\d]\w*+)
       | (?P<quoted>`[A-Za-z0-9_./\ -]++`)
-      | (?P<wrong>===|!==|<>|=>|=<|\?\?|\*\*|=(?!=)|&(?!&)|\|(?!\|))
+      | (?P<wrong>===|!==|<>|=>|->|=<|\?\?|\*\*|\$\{|=(?!=)|&(?!&)|\|(?!\|))
       | (?P<sign>&&|\|\||[=!<>]=|\?\.(?![0-9])|[-+*/%<>!?:.,()\[\]{}])
       | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
@@ -163,7 +163,8 @@ class Lexer:
     def _wrong(self, match: re.Match[str]) -> Token:
         written, at = match[0], match.start()
         shown = repr(written) if written.isprintable() and written != " " else f"U+{ord(written):04X}"
-        raise self.fault(f"{shown} is not part of the language", at, hints.sign(written))
+        advice = hints.arrow(self.text, at) if written in ("=>", "->") else ""
+        raise self.fault(f"{shown} is not part of the language", at, advice or hints.sign(written))
 
     _READERS: ClassVar[dict[str, Callable[[Any, re.Match[str]], Token]]] = {
         "quote": _text,

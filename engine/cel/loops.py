@@ -53,7 +53,8 @@ def write(out: Generator, node: Macro) -> str:
         return _opt_map(out, node, target, names[0], bound)
     begin, turn, end = _LOOPS[node.name]
     result, error = out.new(), out.new("e")
-    every = out.set(f"runtime_{'items' if len(names) == 1 else 'pairs'}(fuel, {target})", node)
+    goes = "listed" if node.name == "sortBy" else "items" if len(names) == 1 else "pairs"
+    every = out.set(f"runtime_{goes}(fuel, {target})", node)
     words = {"R": result, "E": error, "V": names[0], "S": every}
     for line in begin:
         out.line(_filled(line, words))

@@ -29,24 +29,31 @@ def equal(fuel: Fuel, left: Any, right: Any) -> bool:  # noqa: PLR0911  flat, fo
     """Tell whether two values are the same. Raises EvaluationError when that asks for too much work."""
     cls, other = type(left), type(right)
     if cls is str or cls is bytes:
-        if other is not cls or len(left) != len(right):
+        if other is not cls:
+            return _unlike(cls, other)
+        if len(left) != len(right):
             return False
         if len(left) > _SHORT:
             fuel.walk(left)
         return left == right  # type: ignore[no-any-return]
     if cls is int or cls is float:
-        return (other is int or other is float) and left == right
+        return left == right if other is int or other is float else _unlike(cls, other)
+    if cls is not other:
+        return _unlike(cls, other)
     if cls in _ONE_OF_A_KIND:
         return left is right
-    if cls is not other:
-        if (cls is Some or cls is Optional) is not (other is Some or other is Optional):
-            raise EvaluationError("an optional and a value are never equal; write .orValue(…) or coalesce(…)")
-        return False
     if cls in _COMPARED:
         return left == right  # type: ignore[no-any-return]
     if cls is list or cls is dict or cls is Some:
         return _same(fuel, left, right, MAX_NESTING)
     return left is right
+
+
+def _unlike(cls: type, other: type) -> bool:
+    """Return false for values of two kinds. Raises EvaluationError for an optional and a value: which is a slip."""
+    if (cls is Some or cls is Optional) is not (other is Some or other is Optional):
+        raise EvaluationError("an optional and a value are never equal; write .orValue(…) or coalesce(…)")
+    return False
 
 
 def _same(fuel: Fuel, left: Any, right: Any, levels: int) -> bool:

@@ -333,6 +333,8 @@ class _Parser:
         if token.kind == "end" and self._open:
             return self._unclosed()
         message = f"expected {wanted}, found {hints.shown(token)}" if wanted else f"unexpected {hints.shown(token)}"
+        if token.kind == "," and self._open:
+            advice = hints.arrow(self._lexer.text, token.at)
         advice = advice or hints.after_value(token, inside=bool(self._open))
         if self._open and not advice:
             advice = f"The {self._open[-1].kind} {self._place()} is still open."

@@ -41,6 +41,13 @@ def items(fuel: Fuel, value: Any) -> list[Any]:
     raise EvaluationError(f"{shown(value)} is neither a list nor an object")
 
 
+def listed(_fuel: Fuel, value: Any) -> list[Any]:
+    """Return a list as it is."""
+    if type(value) is list:
+        return value
+    raise EvaluationError(f"{shown(value)} is not a list")
+
+
 def pairs(fuel: Fuel, value: Any) -> list[tuple[Any, Any]]:
     """Return what a macro with two variables goes through: places and items of a list, keys and values of a map."""
     if type(value) is list:

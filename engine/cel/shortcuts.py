@@ -46,21 +46,23 @@ def _items(node: Node) -> list[Any]:
     return []
 
 
-def equality(node: Binary, left: str, right: str) -> str | None:
-    """Return the comparison of a value with a scalar known beforehand."""
+def equality(node: Binary, left: str, right: str, call: str) -> str | None:
+    """Return the comparison of a value with a scalar known beforehand; it calls for a value of another kind."""
     one, other = bare(node.left), bare(node.right)
     if isinstance(one, Const):
         one, left, other, right = other, right, one, left
     if isinstance(one, Const) or not isinstance(other, Const):
         return None
-    value, same = other.value, node.operator == "=="
-    if value is None or type(value) is bool:
-        return f"{left} is {right}" if same else f"{left} is not {right}"
+    value = other.value
+    if value is None:
+        test = f"{left} is not None" if node.operator == "!=" else f"{left} is None"
+        return f"{test} if {left}.__class__ is not Some and {left} is not NONE else {call}"
+    if type(value) is bool:
+        return f"{left} is {'not ' if node.operator == '!=' else ''}{right} if {left}.__class__ is bool else {call}"
     if type(value) is str and len(value) <= SHORT:
-        return f"{left} {node.operator} {right}"
-    if type(value) in _NUMBERS:  # for Python, True is 1
-        is_bool = f"{left}.__class__ is bool"
-        return f"{left} == {right} and not {is_bool}" if same else f"{left} != {right} or {is_bool}"
+        return f"{left} {node.operator} {right} if {left}.__class__ is str else {call}"
+    if type(value) in _NUMBERS:
+        return f"{left} {node.operator} {right} if {left}.__class__ is int or {left}.__class__ is float else {call}"
     return None
 
 

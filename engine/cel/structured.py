@@ -9,7 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from engine.cel import templates
+from engine.cel import hints, templates
 from engine.cel.errors import EvaluationError, InvalidExpression
 from engine.cel.functions.times import parse as timestamp
 from engine.cel.parser import parse, parse_embedded
@@ -120,8 +120,7 @@ class Reader:
         field = self._field(source.get("field"), f"{pointer}/field")
         operator = source.get("operator")
         if not isinstance(operator, str) or operator not in OPERATORS:
-            advice = f"Use one of {', '.join(OPERATORS)}.{_nearest(operator, OPERATORS)}"
-            return self._fault(f"unknown operator {str(operator)[:40]!r}", f"{pointer}/operator", advice)
+            return self._fault(_unknown_operator(source), f"{pointer}/operator", _meant(operator))
         made = self._unary if operator in ("exists", "empty") else self._binary
         node = made(operator, field, source, pointer)
         return Const(0, False) if len(self._faults) > before else Embedded(0, node, pointer, show(node))
@@ -222,6 +221,19 @@ def _optional(node: Node) -> Node:
     if isinstance(node, Index):
         return Index(node.at, _optional(node.operand), node.key, optional=True)
     return node
+
+
+def _unknown_operator(source: dict[str, Any]) -> str:
+    if "operator" not in source:
+        return "the condition has no operator"
+    operator = source["operator"]
+    return f"unknown operator {operator[:40]!r}" if isinstance(operator, str) else "the operator must be a text"
+
+
+def _meant(operator: Any) -> str:
+    """Return which operator to write."""
+    meant = hints.operator(operator) if isinstance(operator, str) else ""
+    return f"Write {meant}." if meant else f"Use one of {', '.join(OPERATORS)}.{_nearest(operator, OPERATORS)}"
 
 
 def _nearest(name: Any, known: Iterable[str]) -> str:

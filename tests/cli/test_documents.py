@@ -29,14 +29,42 @@ def test_a_text_becomes_the_value_that_json_would_have(text: str, value: object)
     assert documents.parse(text, "here") == value
 
 
-def test_neither_json_nor_yaml_is_refused_with_its_line() -> None:
-    with pytest.raises(BadInput, match=r"broken\.yaml is neither JSON nor YAML: .* in line 2"):
-        documents.parse("a: 1\n\tb: [", "broken.yaml")
+def refused(text: str) -> BadInput:
+    with pytest.raises(BadInput) as caught:
+        documents.parse(text, "broken.yaml")
+    return caught.value
+
+
+def test_neither_json_nor_yaml_is_refused_with_its_line_and_a_caret_under_the_place() -> None:
+    fault = refused("a: 1\nb: [1] x")
+    assert (fault.message, fault.advice) == (
+        "broken.yaml is neither JSON nor YAML",
+        "Put the text into single quotes: b: '[1] x'",
+    )
+    [finding] = fault.findings
+    assert (finding.line, finding.column, finding.excerpt) == (2, 8, "b: [1] x\n       ^")
+
+
+def test_an_expression_without_quotes_is_told_with_the_quotes() -> None:
+    fault = refused("a: 1\ncondition: !(input.a > 1)")
+    assert fault.advice == "Put the expression into single quotes: condition: '!(input.a > 1)'"
+    [finding] = fault.findings
+    assert finding.message == "a text without quotes cannot begin with !"
+    assert (finding.line, finding.excerpt) == (2, f"condition: !(input.a > 1)\n{' ' * 11}^")
+    assert (fault.code, finding.code) == ("invalid_input", "invalid_input")
 
 
 def test_a_key_that_is_no_text_is_refused() -> None:
-    with pytest.raises(BadInput, match="a key is not a text in line 1"):
-        documents.parse("1: one", "here")
+    fault = refused("1: one")
+    assert fault.advice == "Correct that place."
+    [finding] = fault.findings
+    assert (finding.message, finding.line, finding.excerpt) == ("a key is not a text", 1, "1: one\n^")
+
+
+def test_what_has_no_line_is_said_in_the_message() -> None:
+    fault = refused("[" * 100 + "]" * 100 + " # of YAML")
+    assert fault.message == "broken.yaml is neither JSON nor YAML: is nested more than 64 levels deep"
+    assert fault.findings == ()
 
 
 @pytest.mark.parametrize("tag", ["!!python/object/apply:os.getcwd []", "!!binary aGk=", "!mine x"])

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from engine.cel import InvalidExpression
 from engine.errors import Finding
-from stepwell.findings import place, quoted
+from stepwell.findings import failed_expression, place, quoted
 from tests.api.client import new_key
 from tests.cli.program import on_terminal, run, visible
 from tests.house import House
@@ -50,6 +50,23 @@ def test_of_a_long_line_what_is_around_the_caret_is_shown() -> None:
 
     assert line == "a" * 20 + "◊" + "b" * 19
     assert caret == " " * 20 + "^"
+
+
+@pytest.mark.parametrize(
+    ("expression", "line", "column", "excerpt"),
+    [
+        ("input.a + 1", 1, 9, "input.a + 1\n        ^"),
+        ("true &&\n\tinput.a", 2, 2, " input.a\n ^"),
+        ("a" * 1000, 1, 1001, "a" * 1000),
+        ("a\nb", 3, 1, "a"),
+    ],
+)
+def test_a_failed_expression_is_a_finding(expression: str, line: int, column: int, excerpt: str) -> None:
+    details = {"expression": expression, "pointer": "/output", "line": line, "column": column}
+    made = Finding("/output", "wrong", "mend it", "expression_failed", line, column, excerpt)
+
+    assert failed_expression(details, "wrong", "mend it") == made
+    assert max(map(cell_len, quoted(excerpt, 40))) <= 40
 
 
 def test_a_finding_without_an_expression_has_no_line() -> None:

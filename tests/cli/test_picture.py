@@ -6,6 +6,7 @@ import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.wire import ActivityView, ProcessDetail
@@ -58,6 +59,22 @@ def drawn(made: Any, width: int = 100) -> str:
 )
 def test_an_activity_says_what_it_waits_for_or_why_it_stands_as_it_does(one: ActivityView, said: str | None) -> None:
     assert picture.about(one, NOW) == said
+
+
+ROUTED = {"branch": 1, "when": "input.amount > 1000", "chosen": [], "inputs": {"input.amount": 2500, "input.vip": None}}
+
+
+def test_a_decision_says_where_it_led_and_below_the_table_why() -> None:
+    routed = msgspec.structs.replace(activity("route", "COMPLETED", output=ROUTED), type="decision")
+    found = process(routed, activity("call", "COMPLETED", output=ROUTED))
+
+    assert [picture.about(one, NOW) for one in found.activities] == ["branch 1", None]
+    for width, lines in (
+        (100, ["route: branch 1: input.amount > 1000   read input.amount=2500, input.vip=null"]),
+        (40, ["route: branch 1: input.amount > 1000", "  read input.amount=2500, input.vip=null"]),
+        (30, ["route: branch 1: input.amount…", "  read input.amount=2500, inp…"]),
+    ):
+        assert [line.plain for line in picture.decided(found, width)] == lines
 
 
 def test_the_heading_says_what_the_process_is_and_since_when() -> None:

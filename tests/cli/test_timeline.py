@@ -50,6 +50,11 @@ HISTORY = [
 ]
 
 
+DECIDED = {"branch": 1, "when": "input.n > 3", "chosen": ["pay"], "inputs": {"input.n": 4}}
+DETAILS = {"expression": "input.n + 3", "pointer": "/output", "line": 1, "column": 9}
+FAULT = {"category": "validation", "code": "expression_failed", "message": "null and 3", "details": DETAILS}
+
+
 def told(seq: int) -> Line:
     return read(HISTORY)[seq - 1]
 
@@ -77,12 +82,70 @@ def test_each_event_says_what_happened_how_long_it_took_by_whom_and_why(seq: int
     assert (told(seq).what, told(seq).note) == (what, note)
 
 
+def reasons(type_: str, **data: Any) -> list[str]:
+    return [reason.as_line() for reason in read([event(1, 0, type_, "a", 1, **data)])[0].reasons]
+
+
+def test_a_decision_says_why_it_took_its_way_and_nothing_else_says_so() -> None:
+    assert reasons("activity.completed", output=DECIDED) == ["branch 1: input.n > 3   read input.n=4"]
+    for more in ({"output": DECIDED["inputs"]}, {"output": DECIDED, "signal_id": 7}, {"output": DECIDED, "by": "ines"}):
+        assert reasons("activity.completed", **more) == []
+
+
+def test_a_failed_expression_is_shown_where_it_failed() -> None:
+    assert reasons("activity.failed", error={**FAULT, "step_id": "a"}) == ["/output: input.n + 3"]
+    assert reasons("process.failed", status="FAILED", error=FAULT) == ["/output: input.n + 3"]
+    assert reasons("process.failed", status="FAILED", error={**FAULT, "step_id": "a"}) == []
+    assert reasons("activity.failed", error=ERROR) == []
+
+
+def test_of_many_false_conditions_the_first_are_shown_and_the_others_named() -> None:
+    skips = [{"path": f"s{n}", "reason": "condition", "when": f"input.n > {n}"} for n in range(9)]
+    (line,) = read([event(1, 0, "process.started", skips=[*skips, {"path": "z", "reason": "dependency"}])])
+
+    assert [reason.said for reason in line.reasons] == [f"skipped s{n}: input.n > {n} is false" for n in range(5)]
+    assert line.note == "skips s5, s6, s7, s8, z (condition, dependency)"
+
+
+@pytest.mark.parametrize("width", [40, 80, 110])
+def test_reasons_stand_below_their_line_and_leave_the_columns_where_they_are(width: int) -> None:
+    skip = {
+        "path": "beg",
+        "reason": "condition",
+        "when": "input.word == 'x' && " * 9 + "true",
+        "inputs": {"input.n": 4},
+    }
+    started = event(2, 0.5, "process.started", skips=[skip], **starts("ask", "pay"))
+    events = [HISTORY[0], started, *HISTORY[2:]]
+    plain, explained = (drawn(events, width) for events in (HISTORY, events))
+
+    place = next(n for n, line in enumerate(explained) if "skipped beg" in line)
+    assert "pay" in explained[place - 1]
+    assert [line.index("input.") - line.index(line.strip()) for line in explained[place : place + 2]] == [13, 5]
+    assert explained[place].endswith("…")
+    assert max(len(line.rstrip()) for line in explained) <= width
+    after = [line.rstrip() for line in explained[place + 2 :]]
+    assert after == [line.rstrip() for line in plain[-len(after) :]]
+
+
+def drawn(events: list[EventView], width: int) -> list[str]:
+    file = io.StringIO()
+    draw(Terminal(file=file, width=width, color_system=None, force_terminal=True), read(events))
+    return file.getvalue().splitlines()
+
+
+def test_a_history_without_events_is_drawn_too() -> None:
+    assert drawn([], 80) == []
+
+
 def test_every_event_there_is_has_words_of_its_own() -> None:
     assert set(timeline._TELL) == set(BODIES)
 
 
 @pytest.mark.parametrize("type_", [*BODIES, "order.paid", "process.paused"])
-@pytest.mark.parametrize("data", [{}, None, [1], {"status": None, "error": None, "wait": None, "trigger": "x"}])
+@pytest.mark.parametrize(
+    "data", [{}, None, [1], {"status": None, "error": None, "wait": None, "trigger": "x"}, {"output": 1}]
+)
 def test_an_event_that_says_less_than_expected_is_told_all_the_same(type_: str, data: Any) -> None:
     at = EventView(seq=1, at=BEGIN, type=type_, v=9, path="a", attempt=None, data=data)
 

@@ -50,6 +50,7 @@ DIFFERENCES = (
             ("input.l.slice(0, 2.0)", [1, 2], ERROR),
             ("input.l[?0.0].hasValue()", True, ERROR),
             ("timestamp(1.0)", "1970-01-01T00:00:01Z", ERROR),
+            ("lists.range(2.0)", [0, 1], ERROR),
         ),
     ),
     Difference(
@@ -105,6 +106,17 @@ DIFFERENCES = (
         ),
     ),
     Difference(
+        "optionals equal no values",
+        "It would silently be false, where orValue was forgotten.",
+        (
+            ("optional.of(1) == dyn(1)", ERROR, False),
+            ("optional.none() == null", ERROR, False),
+            ("input.n == dyn(input.?n)", ERROR, False),
+            ("[input.?n] == [2]", ERROR, False),
+            ("input.n in [input.?n]", ERROR, False),
+        ),
+    ),
+    Difference(
         "no errors inside optionals",
         "Theirs holds the error in the optional, as a value.",
         (("input.?l[9].hasValue()", False, True), ("optional.of(1)['a'].hasValue()", False, True)),
@@ -115,9 +127,14 @@ DIFFERENCES = (
         (("[1, 2.5, true, 'a'].join('-')", "1-2.5-true-a", ERROR),),
     ),
     Difference(
-        "rounding keeps whole numbers",
-        "A whole number from data is round already.",
+        "rounding gives whole numbers",
+        "Strict receivers refuse 4050.0 for an integer. What does not fit 64 bits stays as it is.",
         (
+            ("math.round(40.5 * 100.0)", 4050, 4050.0),
+            ("math.round(2.5)", 3, 3.0),
+            ("math.ceil(-0.5)", 0, -0.0),
+            ("math.floor(-1.1)", -2, -2.0),
+            ("math.trunc(1.9)", 1, 1.0),
             ("math.round(1)", 1, ERROR),
             ("math.ceil(1)", 1, ERROR),
             ("math.floor(-1)", -1, ERROR),
@@ -201,9 +218,14 @@ DIFFERENCES = (
         (("duration(90)", "90s", ERROR), ("duration(1.5)", "1.5s", ERROR)),
     ),
     Difference(
-        "a time of day in a zone",
-        "Processes wait for the morning.",
-        (("timestamp(0).at('09:00', 'Europe/Vienna')", "1970-01-01T08:00:00Z", ERROR),),
+        "days and clocks of a zone",
+        "Processes wait for the morning and for the end of the month.",
+        (
+            ("timestamp(0).at('09:00', 'Europe/Vienna')", "1970-01-01T08:00:00Z", ERROR),
+            ("timestamp(0).plus('P1M', 'Europe/Vienna')", "1970-02-01T00:00:00Z", ERROR),
+            ("timestamp(0).date('Europe/Vienna')", "1970-01-01", ERROR),
+            ("timestamp('1970-01-01', 'Europe/Vienna')", "1969-12-31T23:00:00Z", ERROR),
+        ),
     ),
     Difference(
         "coalesce",
@@ -230,6 +252,7 @@ DIFFERENCES = (
             ("{'a': 1}.contains('a')", True, ERROR),
             ("[1, 2].indexOf(2)", 1, ERROR),
             ("[1, 2].lastIndexOf(3)", -1, ERROR),
+            ("{'a': 1}.merge({'b': 2})", {"a": 1, "b": 2}, ERROR),
         ),
     ),
     Difference(
@@ -284,6 +307,15 @@ DIFFERENCES = (
         (("--input.yes", ERROR, True), ("!!input.n", ERROR, 2)),
     ),
     Difference(
+        "variables after an all that stopped early",
+        "In this release theirs takes the item that all or exists stopped at for the value of a later cel.bind.",
+        (
+            ("[[1, 2].all(x, x > 1), cel.bind(y, 5, y) == 5]", [False, True], [False, False]),
+            ("[1, 2].exists(x, x > 0) ? cel.bind(y, 5, y) : 0", 5, 2),
+            ("[[1, 2].all(x, x > 1), optional.of(5).optMap(y, y).value() == 5]", [False, True], [False, False]),
+        ),
+    ),
+    Difference(
         "maps from maps",
         "Theirs lacks them in this release.",
         (
@@ -304,6 +336,28 @@ DIFFERENCES = (
             ("'%d'.format([1.5])", ERROR, "1.500000"),
             ("'%d'.format([1.0])", "1", "1.000000"),
             ("'%.101f'.format([1.0]).size()", ERROR, 103),
+        ),
+    ),
+    Difference(
+        "format has widths",
+        "Partners want columns and leading zeros.",
+        (
+            ("'%5d|'.format([1])", "    1|", ERROR),
+            ("'%-3s|'.format(['a'])", "a  |", ERROR),
+            ("'%05.1f'.format([-2.5])", "-02.5", ERROR),
+        ),
+    ),
+    Difference(
+        "extensions that are not there",
+        "Roots, bits, quoted texts and further ways through optionals wait until a process needs them.",
+        (
+            ("math.sqrt(4.0)", ERROR, 2.0),
+            ("math.bitAnd(3, 2)", ERROR, 2),
+            ("math.bitShiftLeft(1, 2)", ERROR, 4),
+            ("strings.quote('a')", ERROR, '"a"'),
+            ("input.?n.optFlatMap(x, optional.of(x)).orValue(0)", ERROR, 2),
+            ("[input.?n].unwrapOpt()", ERROR, [2]),
+            ("optional.unwrap([input.?n])", ERROR, [2]),
         ),
     ),
     Difference(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from tests.oracle.templates import ANY_ITEM, ANY_KIND, ERRORS, LEAVES, OTHERS, TEMPLATES, WRONG
+from tests.oracle import templates
+from tests.oracle.templates import ERRORS, LEAVES, OTHERS, WRONG
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -41,10 +42,11 @@ class Writer:
 
     def __init__(self, draw: DrawFn) -> None:
         self._draw = draw
+        self._without = draw(st.sampled_from((templates.BINDS, templates.STOPS_EARLY)))
 
     def begin(self, kind: str, depth: int) -> str:
         """Return an expression that is no mere leaf."""
-        return self._fill(self._choose(_templates(kind)), kind, depth - 1, ())
+        return self._fill(self._choose(_templates(kind, self._without)), kind, depth - 1, ())
 
     def write(self, kind: str, depth: int, scope: Scope = ()) -> str:
         """Return an expression of a kind, no more than `depth` templates deep."""
@@ -57,7 +59,7 @@ class Writer:
             if chance >= 100 - 2 * WRONG_IN_100:
                 return self._choose(ERRORS)
             kind = "bool"
-        options = _templates(kind) if depth > 0 else ()
+        options = _templates(kind, self._without) if depth > 0 else ()
         if not options:
             return self._leaf(kind, scope)
         chance = self._draw(PERCENT)
@@ -102,13 +104,14 @@ def _named(kind: str, kinds: dict[str, str]) -> str:
 
 
 @cache
-def _templates(kind: str) -> tuple[str, ...]:
+def _templates(kind: str, without: tuple[str, ...]) -> tuple[str, ...]:
     container, _, item = kind.partition(" ")
-    if container not in TEMPLATES:
+    if container not in templates.TEMPLATES:
         return ()
-    own = TEMPLATES[container] + (TEMPLATES.get(kind, ()) if item else ())
+    own = templates.TEMPLATES[container] + (templates.TEMPLATES.get(kind, ()) if item else ())
     deep = kind.count(" ") > 1
-    return own + ANY_KIND + (() if deep or container == "optional" else ANY_ITEM)
+    every = own + templates.ANY_KIND + (() if deep or container == "optional" else templates.ANY_ITEM)
+    return tuple(template for template in every if not any(word in template for word in without))
 
 
 def expressions(kind: str) -> st.SearchStrategy[str]:

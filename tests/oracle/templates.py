@@ -70,7 +70,7 @@ LEAVES: dict[str, tuple[str, ...]] = {
 ANY_KIND = (
     "(<truth> ? <same> : <same>)",
     "(<truth> ? <same> : <truth> ? <same> : <same>)",
-    "cel.bind(@x, <other>, @x == @x ? <same x:other> : <same x:other>)",
+    "cel.bind(@x, <other>, <same x:other>)",
 )
 ANY_ITEM = (
     "<optional same>.orValue(<same>)",
@@ -80,6 +80,9 @@ ANY_ITEM = (
     "<map same>.a",
 )
 LINE = {"int": "count", "text": "sku", "float": "price", "list text": "tags"}
+
+# Never both in one expression: see "variables after an all that stopped early" among the differences.
+STOPS_EARLY, BINDS = (".all(", ".exists("), ("cel.bind(", ".optMap(")
 
 LOGIC = (
     "(<truth> && <truth>)", "(<truth> || <truth>)", "!(<truth>)", "(<truth> && <truth> || <truth>)",
@@ -103,8 +106,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "float": (
         "(<float?> <step> <float?>)", "(<float> <step> <float> <step> <float>)", "-(<float?>)", "(<float> / 2.5)",
         "(<float?> / -1e-3)",
-        "math.round(<float?>)", "math.ceil(<float>)",
-        "math.floor(<float>)", "math.trunc(<float>)", "math.abs(<float?>)", "math.sign(<float>)",
+        "(math.round(<float?>) + 0.0)", "(math.ceil(<float>) + 0.0)",
+        "(math.floor(<float>) + 0.0)", "(math.trunc(<float>) + 0.0)", "math.abs(<float?>)", "math.sign(<float>)",
         "math.greatest(<float>, <float>)",
         "math.least(<list float>.reverse())", "double(<int>)", "double(<text>)", "double(<nan>)", "<line>.price",
     ),
@@ -116,7 +119,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "(<bytes> <order> <bytes>)",
         "(dyn(<any>) == <any>)", "(<any> != dyn(<any>))", "(<list item> == <list item>)",
         "(<map item> != <map item>)",
-        "(<optional item> == <optional item>)", "(<any> in <list item>)", "(<item> in <list item>)",
+        "(dyn(<optional item>) == dyn(<optional item>))", "(<any> in <list item>)", "(<item> in <list item>)",
         "(<text> in <map item>)",
         "(<int> in <map item>)", "(<bool> in <map item>)",
         "(<int> <order> <int> && <truth> || <float> <order> <float>)",
@@ -180,8 +183,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "optional": (
         "optional.of(<item>)", "optional.none()", "optional.ofNonZeroValue(<item>)", "<list item>[?<index>]",
         "<map item>[?<key>]",
-        "<map item>.?a", "<list item>.first()", "<list item>.last()", "<optional item>.or(optional.none())",
-        "optional.none().or(<optional item>)",
+        "<map item>.?a", "<list item>.first()", "<list item>.last()", "<optional item>.or(<optional item>)",
         "<optional other>.optMap(@x, <item x:other>)", "<optional map item>.?b", "<optional list item>[?<index>]",
     ),
     "line": ("{'sku': <text>, 'count': <int>, 'tags': <list text>}", "{'sku': <text>, 'price': <float>}"),

@@ -110,7 +110,7 @@ def floored(_fuel: Fuel, value: Any) -> int | float:
 
 def cut(_fuel: Fuel, value: Any) -> int | float:
     """Return a number without what is behind its point. Raises EvaluationError."""
-    return int(value) if _roundable(value) else value  # type: ignore[no-any-return]
+    return int(value) if _roundable(value) else value
 
 
 def _roundable(value: Any) -> bool:

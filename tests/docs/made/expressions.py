@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.cel import checker, compile_condition, fuel, grammar, limits, linear, structured
 from engine.cel.library import FUNCTIONS, MACROS, METHODS, Function
+from engine.core.values import MAX_DEPTH, MEBIBYTE
 from tests.docs.made.markdown import code, table
 from tests.oracle.differences import DIFFERENCES, ERROR
 
@@ -24,6 +25,7 @@ SHARED: Examples = {
     ".indexOf": ('["banana".indexOf("an", 2), ["a", "b"].indexOf("c")]', "[3, -1]"),
     ".lastIndexOf": ('["banana".lastIndexOf("an"), [7, 8, 7].lastIndexOf(7)]', "[3, 2]"),
     ".reverse": ('["abc".reverse(), [1, 2].reverse()]', '["cba", [2, 1]]'),
+    ".merge": ('{"a": 1, "b": 1}.merge({"b": 2})', '{"a": 1, "b": 2}'),
 }
 TEXTS: Examples = {
     ".startsWith": ('"A-17".startsWith("A-")', "true"),
@@ -37,7 +39,7 @@ TEXTS: Examples = {
     ".replace": ('"a-b-c".replace("-", "/", 1)', '"a/b-c"'),
     ".substring": ('"Grüße".substring(1, 3)', '"rü"'),
     ".charAt": ('"Grüße".charAt(2)', '"ü"'),
-    ".format": ('"%s: %.2f, %d%%".format(["a", 1.5, 7])', '"a: 1.50, 7%"'),
+    ".format": ('"%s: %.2f, %d%%, %05d".format(["a", 1.5, 7, 42])', '"a: 1.50, 7%, 00042"'),
 }
 LISTS: Examples = {
     ".join": ('["a", 1, true].join("-")', '"a-1-true"'),
@@ -48,6 +50,7 @@ LISTS: Examples = {
     ".distinct": ("[1, 2, 1].distinct()", "[1, 2]"),
     ".flatten": ("[1, [2, [3]]].flatten()", "[1, 2, [3]]"),
     ".slice": ("[1, 2, 3, 4].slice(1, 3)", "[2, 3]"),
+    "lists.range": ("lists.range(3)", "[0, 1, 2]"),
     ".first": ("[7, 8].first().orValue(0)", "7"),
     ".last": ("[].last().orValue(0)", "0"),
 }
@@ -62,10 +65,10 @@ OPTIONALS: Examples = {
     "optional.ofNonZeroValue": ('optional.ofNonZeroValue("").orValue("empty")', '"empty"'),
 }
 NUMBERS: Examples = {
-    "math.round": ("[math.round(2.5), math.round(-2.5), math.round(7)]", "[3.0, -3.0, 7]"),
-    "math.ceil": ("math.ceil(1.2)", "2.0"),
-    "math.floor": ("math.floor(1.8)", "1.0"),
-    "math.trunc": ("math.trunc(-1.8)", "-1.0"),
+    "math.round": ("[math.round(2.5), math.round(-2.5), math.round(7)]", "[3, -3, 7]"),
+    "math.ceil": ("math.ceil(1.2)", "2"),
+    "math.floor": ("math.floor(1.8)", "1"),
+    "math.trunc": ("math.trunc(-1.8)", "-1"),
     "math.abs": ("math.abs(-3)", "3"),
     "math.sign": ("math.sign(-3)", "-1"),
     "math.greatest": ("math.greatest(1, 3.5, 2)", "3.5"),
@@ -75,11 +78,16 @@ NUMBERS: Examples = {
     "math.isFinite": ("math.isFinite(1.5)", "true"),
 }
 TIMES: Examples = {
-    "timestamp": ('timestamp("2026-02-14T09:00:00+01:00")', '"2026-02-14T08:00:00Z"'),
+    "timestamp": (
+        '[timestamp("2026-02-14T09:00:00+01:00"), timestamp("2026-02-14T09:00", "Europe/Vienna")]',
+        '["2026-02-14T08:00:00Z", "2026-02-14T08:00:00Z"]',
+    ),
     "duration": ('duration("1h30m")', '"5400s"'),
     ".getFullYear": ("now.getFullYear()", "2026"),
     ".getMonth": ("now.getMonth() + 1", "1"),
     ".at": ('now.at("17:30", "Europe/Vienna")', '"2026-01-31T16:30:00Z"'),
+    ".date": ('now.date("Asia/Tokyo")', '"2026-01-31"'),
+    ".plus": ('now.plus("P1M", "Europe/Vienna")', '"2026-02-28T12:00:00Z"'),
     ".getDate": ("now.getDate()", "31"),
     ".getDayOfMonth": ("now.getDayOfMonth()", "30"),
     ".getDayOfWeek": ("now.getDayOfWeek()", "6"),
@@ -139,7 +147,7 @@ OPERATORS: dict[str, tuple[str, Any]] = {  # what it tells, a value
     "before": ("is a timestamp before another", "2026-01-31T12:00:00Z"),
     "after": ("is a timestamp after another", "2026-01-31T12:00:00Z"),
     "exists": ("is there, be it null; `value: false` turns it round", None),
-    "empty": ("is null, or has no content; `value: false` turns it round", None),
+    "empty": ("is missing, null, or without content; `value: false` turns it round", None),
 }
 LIMITS = (
     (grammar.MAX_SOURCE, "characters of one expression"),
@@ -151,6 +159,8 @@ LIMITS = (
     (limits.MAX_PATTERNS, "regular expressions of a definition, those in its JSON Schemas included"),
     (linear.MAX_PATTERN, "characters of one of them"),
     (fuel.MAX_TEXT, "characters of a text that is made"),
+    (MEBIBYTE, "bytes of JSON of an output, else `output_too_large`"),
+    (MAX_DEPTH, "lists and objects within each other there, else `output_too_deep`"),
     (fuel.FUEL, "units of work for one decision, over all that it evaluates at once; a unit is some 0.1 µs"),
 )
 

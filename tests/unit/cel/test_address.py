@@ -33,6 +33,44 @@ def test_an_expression_cannot_change_the_structure_of_a_url_unless_it_begins_it(
 
 
 @pytest.mark.parametrize(
+    ("url", "value"),
+    [
+        ("https://a/orders/${input.v}", ".."),
+        ("https://a/orders/${input.v}/x", "."),
+        ("https://a/orders/.${input.v}?x=y", "."),
+        ("https://a/orders/%2E${input.v}#x", "."),
+        ("https://a/orders/%2${input.v}%2e", "E"),
+        ("https://a/orders/${input.v}${input.v}", "."),
+        ("https://a/../${input.v}", "x"),
+        ("${input.v}/orders", "https://a/x/.."),
+        ("${input.v}/orders", "https://a/%2e%2E/x"),
+    ],
+)
+def test_a_path_that_leads_elsewhere_once_it_is_filled_in_is_an_error(url: str, value: str) -> None:
+    program = Compiler().address(url, "/url")
+
+    with pytest.raises(EvaluationError, match="leads elsewhere") as fault:
+        program.evaluate(Given(input={"v": value}))
+    assert (fault.value.pointer, fault.value.expression) == ("/url", url)
+
+
+@pytest.mark.parametrize(
+    ("url", "value", "expected"),
+    [
+        ("https://a/${input.v}", "...", "https://a/..."),
+        ("https://a/${input.v}", "a..b", "https://a/a..b"),
+        ("https://a/v1.${input.v}", "", "https://a/v1."),
+        ("https://a/${input.v}", "%2e%2e", "https://a/%252e%252e"),
+        ("https://a/x?y=/../${input.v}", "..", "https://a/x?y=/../.."),
+        ("https://a/x#/../${input.v}", "..", "https://a/x#/../.."),
+        ("${input.v}", "https://a/x/../y", "https://a/x/../y"),
+    ],
+)
+def test_dots_that_lead_nowhere_stay_as_they_are(url: str, value: str, expected: str) -> None:
+    assert Compiler().address(url, "/url").evaluate(Given(input={"v": value})) == expected
+
+
+@pytest.mark.parametrize(
     "url", ["https://x/${base64.decode('/w==')}", "${base64.decode('/w==')}/a", "https://x/${input.?a}"]
 )
 def test_what_is_no_text_is_an_error_with_its_place(url: str) -> None:

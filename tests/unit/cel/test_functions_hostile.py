@@ -30,7 +30,7 @@ for _ in range(64):
 
 NOTABLE: tuple[Any, ...] = (
         0, -1, 1, 2**63, -(2**63), 10**300, -(10**300), 10**400, 2**61 - 1, 0.5, -0.0, 1e308, -1e308, math.nan, math.inf, -math.inf, "", "a", "\ud800", "\0", "%s%d%.100f%x", "%.f", "0x1p9999",
-        "1" * 400, "9" * 25, "1h", "2026-01-31T12:00:00Z", "Europe/Vienna", "+23:59", "-00:01", "aGk=", "😀" * 20, b"", b"\xff", b"a", [], {}, [[]], {"a": 1}, {"": None}, DEEP, {"a": DEEP}, NOON,
+        "1" * 400, "9" * 25, "1h", "2026-01-31T12:00:00Z", "2026-03-29T02:30", "9999-12-31", "P1M", "-P9999Y", "Europe/Vienna", "+23:59", "-00:01", "aGk=", "😀" * 20, b"", b"\xff", b"a", [], {}, [[]], {"a": 1}, {"": None}, DEEP, {"a": DEEP}, NOON,
         datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), timedelta(), timedelta(days=3_652_500), timedelta(days=-3_652_500), timedelta(microseconds=-1),
         Some(None), Some(Some([1])), Some({"a": 1}), NONE, True, False, None, searcher("a*"),
 )  # fmt: skip
@@ -112,7 +112,8 @@ def test_operands_of_the_right_kind_and_any_content_are_answered_or_refused(name
 
 _OF: dict[str, st.SearchStrategy[Any]] = {
     "any": _value,
-    "text": _text | st.sampled_from(["", "a", "%s", "Europe/Vienna", "1h", "2026-01-31T12:00:00Z"]),
+    "text": _text
+    | st.sampled_from(["", "a", "%s", "Europe/Vienna", "1h", "P1M", "-P1Y2D", "2026-02-28", "2026-01-31T12:00:00Z"]),
     "number": st.integers(-3, 8) | st.floats() | st.integers(),
     "list": st.lists(_value, max_size=4) | st.lists(st.integers(), max_size=4) | st.lists(st.text("ab"), max_size=4),
     "map": st.dictionaries(_text, _value, max_size=3),
@@ -178,6 +179,9 @@ def grown(size: int) -> dict[str, tuple[str, tuple[Any, ...]]]:
         "flatten": (".flatten", ([many],)),
         "flatten deeply": (".flatten", ([[many]], 2)),
         "slice": (".slice", (many, 0, size)),
+        "range": ("lists.range", (size,)),
+        "merge": (".merge", (table, {})),
+        "merge into nothing": (".merge", ({}, table)),
         "indexOf an item": (".indexOf", (many, -1)),
         "lastIndexOf an item": (".lastIndexOf", (many, -1)),
         "greatest": ("math.greatest", (many,)),
@@ -236,6 +240,8 @@ def test_what_is_made_is_paid_for_by_its_size(what: str) -> None:
     made, paid = call(name, *operands), cost(name, *operands)
     if type(made) is list:
         assert paid >= len(made)
+    if type(made) is dict:
+        assert paid >= 4 * len(made)
     if type(made) is str or type(made) is bytes:
         assert paid >= len(made) // 16
 

@@ -51,6 +51,9 @@ HUGE = 10**300
         (".slice", ([1, 2, 3], 1, 2), [2]), (".slice", ([1, 2, 3], 3, 3), []), (".slice", ([1, 2, 3], 0, 3), [1, 2, 3]), (".slice", ([1, 2], 0, 1.0), [1]),
         (".indexOf", ([1, 2, 1.0], 1.0), 0), (".indexOf", (["a"], "b"), -1), (".indexOf", ([], None), -1), (".indexOf", ([True, 1], 1), 1),
         (".lastIndexOf", ([1, 2, 1], 1), 2), (".lastIndexOf", ([1], 2), -1), (".lastIndexOf", ([[1], [1.0], 2], [1]), 1),
+        ("lists.range", (3,), [0, 1, 2]), ("lists.range", (0,), []), ("lists.range", (2.0,), [0, 1]), ("lists.range", (-0.0,), []),
+        (".merge", ({"a": 1}, {"b": 2}), {"a": 1, "b": 2}), (".merge", ({"a": 1, "b": 1}, {"b": None}), {"a": 1, "b": None}), (".merge", ({}, {}), {}), (".merge", ({"a": 1}, {}), {"a": 1}),
+        (".merge", ({"a": {"x": 1}}, {"a": {"y": 2}}), {"a": {"y": 2}}),
         (".first", ([7, 8],), Some(7)), (".first", ([],), NONE), (".last", ([7, 8],), Some(8)), (".last", ([],), NONE), (".first", ([None],), Some(None)),
     ],
     ids=repr,
@@ -79,6 +82,11 @@ def test_functions_of_lists(name: str, operands: tuple[Any, ...], result: Any) -
         (".flatten", ([1], -1), "must not be negative"), (".flatten", ([1], "1"), "not a whole number"), (".flatten", ([1], None), "not a whole number"),
         (".reverse", (None,), "not a text"), (".slice", ([1, 2, 3], 1, 4), "out of range: 0 to 3"), (".slice", ([1, 2, 3], 2, 1), "out of range: 0 to 1"),
         (".slice", ([1], -1, 1), "out of range"), (".slice", ("abc", 0, 1), "not a list"), (".slice", ([1], None, 1), "not a whole number"),
+        ("lists.range", (-1,), "from 0 on, not -1"), ("lists.range", (-HUGE,), "from 0 on"), ("lists.range", (1.5,), "not a whole number"), ("lists.range", ("3",), "not a whole number"),
+        ("lists.range", (True,), "not a whole number"), ("lists.range", (None,), "not a whole number"), ("lists.range", (math.nan,), "not a whole number"), ("lists.range", (math.inf,), "not a whole number"),
+        ("lists.range", (HUGE,), "too much work"), ("lists.range", (1e300,), "too much work"), ("lists.range", (3_000_000,), "too much work"),
+        (".merge", ({}, None), "null is not an object"), (".merge", ([], {}), "a list is not an object"), (".merge", ({}, [["a", 1]]), "not an object"), (".merge", ("a", {}), "not an object"),
+        (".merge", ({}, Some({})), "not an object"),
         (".indexOf", ([1], 1, 0), "searched as a whole"), (".lastIndexOf", ([1], 1, 0), "searched as a whole"), (".first", ("ab",), "not a list"), (".last", (None,), "not a list"),
     ],
     ids=repr,
@@ -134,6 +142,12 @@ def test_what_is_made_is_not_what_was_given() -> None:
     for name in (".reverse", ".distinct", ".flatten"):
         assert call(name, items) is not items
     assert items == [2, 1, [3]]
+    left, right = {"a": [1]}, {"b": [2]}
+    both = call(".merge", left, right)
+    assert both is not call(".merge", left, {})
+    assert both["a"] is left["a"]
+    assert call(".merge", left, {}) is not left
+    assert (left, right) == ({"a": [1]}, {"b": [2]})
     numbers = [2, 1]
     assert call(".sort", numbers) == [1, 2]
     assert numbers == [2, 1]
@@ -144,3 +158,10 @@ def test_to_sort_costs_more_than_to_go_through() -> None:
     assert cost(".sort", many) > 3 * cost(".min", many)
     assert cost(".sort", many) < 1_000_000
     assert cost(".sort", ["x" * 1000] * 1000) > 5 * cost(".sort", ["x"] * 1000)
+
+
+def test_a_number_of_a_range_costs_one_and_an_entry_of_merged_objects_four() -> None:
+    assert cost("lists.range", 1000) == 1000
+    assert cost(".merge", {"a": 1, "b": 2}, {"a": 3}) == 12
+    keys = {"x" * 6400: 1}
+    assert cost(".merge", {"a": 1}, keys) == cost(".merge", {"a": 1}, {"b": 1}) + 100

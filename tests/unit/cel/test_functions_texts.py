@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cel.errors import EvaluationError
+from engine.cel.errors import EvaluationError, OutOfFuel
+from engine.cel.fuel import Fuel
 from engine.cel.linear import searcher
-from tests.unit.cel.calls import call, refused
+from tests.unit.cel.calls import call, cost, refused
 
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 
@@ -151,6 +152,10 @@ def test_a_pattern_with_a_larger_program_costs_more_and_so_does_a_longer_text() 
         ("%x", ["abc"], "616263"), ("%X", ["jklm"], "6A6B6C6D"), ("%x", [b"\x00\xff"], "00ff"), ("%x", ["é"], "c3a9"),
         ("%x", [-(2**63)], "-8000000000000000"), ("%o", [8], "10"), ("%o", [-8], "-10"), ("%b", [5], "101"), ("%b", [-5], "-101"),
         ("%b", [True], "1"), ("%b", [False], "0"), ("%.2s", [1], "1"), ("a\nb%s\n", ["c"], "a\nbc\n"),
+        ("%05d", [42], "00042"), ("%05d", [-42], "-0042"), ("%03d", [12345], "12345"), ("%05d", [7.0], "00007"), ("%5d|", [42], "   42|"), ("%-5d|", [42], "42   |"),
+        ("%5s", ["ab"], "   ab"), ("%-5s|", ["ab"], "ab   |"), ("%2s", ["äöü"], "äöü"), ("%3s", ["ß"], "  ß"), ("%8.2f", [1.5], "    1.50"), ("%08.2f", [-1.5], "-0001.50"),
+        ("%010.1e", [12345.0], "0001.2e+04"), ("%04x", [255], "00ff"), ("%04X", [255], "00FF"), ("%-4o|", [8], "10  |"), ("%08b", [5], "00000101"), ("%0100d", [1], "1".zfill(100)),
+        ("%05d", [float("nan")], "  NaN"), ("%012f", [-float("inf")], "   -Infinity"), ("%05f", ["NaN"], "  NaN"), ("%100s", [""], " " * 100), ("%5s%%", [1], "    1%"),
     ],
     ids=repr,
 )  # fmt: skip
@@ -161,7 +166,10 @@ def test_format(form: str, items: list[Any], written: str) -> None:
 @pytest.mark.parametrize(
     ("form", "items", "says"),
     [
-        ("%", [1], "unknown clause"), ("a%", [1], "unknown clause"), ("%q", [1], "unknown clause '%q'"), ("%5d", [1], "unknown clause '%5'"),
+        ("%", [1], "unknown clause"), ("a%", [1], "unknown clause"), ("%q", [1], "unknown clause '%q'"), ("%+d", [1], "unknown clause '%+'"),
+        ("%5", [1], "unknown clause '%5'"), ("%05s", ["a"], "unknown clause '%05s'"), ("%-05d", [1], "unknown clause '%-'"), ("%0d", [1], "unknown clause '%0'"), ("%-s", [1], "unknown clause '%-'"),
+        ("%5%", [1], "unknown clause '%5%'"), ("%5.", [1], "unknown clause"), ("%٣d", [1], "unknown clause"), ("%101s", ["a"], "width of a clause must be 1 to 100"), ("%-999d", [1], "1 to 100"),
+        ("%0" + "9" * 50 + "d", [1], "1 to 100"), ("%5d", ["a"], "not a whole number"),
         ("%\n", [1], "unknown clause"), ("%.3", [1], "unknown clause"), ("%.", [1], "unknown clause"), ("%..3f", [1.0], "unknown clause"),
         ("%.3%", [1], "unknown clause"), ("%s", [], "more clauses than items"), ("%s%s", [1], "more clauses than items, which are 1"),
         ("%s", [1, 2], "1 clauses for 2 items"), ("", [1], "0 clauses for 1 items"), ("%.101f", [1.0], "0 to 100"),
@@ -180,3 +188,9 @@ def test_what_cannot_be_formatted_is_an_error(form: Any, items: Any, says: str) 
 
 def test_a_format_cannot_write_without_end() -> None:
     assert "longer than" in refused(".format", "%s" * 100, ["x" * 100_000] * 100)
+
+
+def test_a_width_costs_fuel() -> None:
+    assert cost(".format", "%100s" * 100, [""] * 100) > cost(".format", "%s" * 100, [""] * 100) + 500
+    with pytest.raises(OutOfFuel):
+        call(".format", "%100s" * 100, [""] * 100, fuel=Fuel(cost(".format", "%100s" * 100, [""] * 100) - 1))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cel.errors import EvaluationError
+from engine.cel.errors import EvaluationError, OutOfFuel
 from engine.cel.fuel import Fuel
 from engine.cel.functions.times import parse
 from engine.cel.values import NONE, Some
@@ -223,3 +223,156 @@ def test_a_time_of_day_in_a_time_zone(moment: datetime, clock: str, zone: str, r
 )
 def test_what_is_no_time_of_day(clock: str) -> None:
     assert "is not a time of day such as" in refused(".at", AT, clock, "UTC")
+
+
+VIENNA, SAO_PAULO, SAMOA = "Europe/Vienna", "America/Sao_Paulo", "Pacific/Apia"
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "moment"),
+    [
+        ("2026-02-14", VIENNA, "2026-02-13T23:00:00Z"), ("2026-02-14T09:00", VIENNA, "2026-02-14T08:00:00Z"), ("2026-02-14T09:00:30", VIENNA, "2026-02-14T08:00:30Z"), ("2026-07-14t09:00", VIENNA, "2026-07-14T07:00:00Z"),
+        ("2026-07-14 09:00", VIENNA, "2026-07-14T07:00:00Z"), ("2026-02-14", "UTC", "2026-02-14T00:00:00Z"), ("2026-02-14", "", "2026-02-14T00:00:00Z"), ("2026-02-14T09:00", "-02:30", "2026-02-14T11:30:00Z"),
+        ("2026-03-29T02:30", VIENNA, "2026-03-29T01:30:00Z"), ("2026-03-29T03:30", VIENNA, "2026-03-29T01:30:00Z"),  # left out: 02:00 to 03:00
+        ("2026-10-25T02:30", VIENNA, "2026-10-25T00:30:00Z"),  # shown twice: the first
+        ("2018-11-04", SAO_PAULO, "2018-11-04T03:00:00Z"),  # a day without midnight
+        ("2011-12-30", SAMOA, "2011-12-30T10:00:00Z"),  # a day left out
+        ("0001-01-01", "UTC", "0001-01-01T00:00:00Z"), ("9999-12-31T23:59:59", "UTC", "9999-12-31T23:59:59Z"), ("2024-02-29", "UTC", "2024-02-29T00:00:00Z"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_local_date_or_time_is_read_in_its_time_zone(text: str, zone: str, moment: str) -> None:
+    found = call("timestamp", text, zone)
+    assert found == parse(moment)
+    assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("value", "zone", "says"),
+    [
+        *((text, VIENNA, "is not a local date or time such as 2026-02-14") for text in ("", "2026-2-14", "2026-02-30", "2026-02-14T", "2026-02-14T9:00", "2026-02-14T24:00", "2026-02-14T09:60", "2026-02-14T09:00:60",
+          "2026-02-14T09", "2026-02-14T09:00:00.5", "20260214", "2026-W07", "2026-045", "0000-01-01", " 2026-02-14", "2026-02-14\n", "\u0662026-02-14", "2026-02-14" * 10_000)),
+        ("2026-02-14T09:00:00Z", VIENNA, "leave the second argument out"), ("2026-02-14T09:00:00+01:00", VIENNA, "leave the second argument out"), (AT, VIENNA, "leave the second argument out"),
+        (0, VIENNA, "0 is not a local date"), (None, VIENNA, "null is not a local date"), (True, VIENNA, "not a local date"), ("2026-02-14", "Europe/Nowhere", "is not a time zone"), ("2026-02-14", None, "is not a text"),
+        ("2026-02-14", 1, "is not a text"), ("0001-01-01", VIENNA, "out of range"), ("9999-12-31T23:00", "-02:00", "out of range"), ("9999-12-31T23:00", "America/New_York", "out of range"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)  # fmt: skip
+def test_what_is_no_local_date_or_time(value: Any, zone: Any, says: str) -> None:
+    assert says in refused("timestamp", value, zone)
+
+
+@pytest.mark.parametrize("text", ["2026-02-14", "2026-02-14T09:00", "2026-02-14T09:00:00"])
+def test_a_local_date_without_a_time_zone_is_refused_with_what_to_write(text: str) -> None:
+    assert 'with a time zone it can be read: timestamp(x, "Europe/Vienna")' in refused("timestamp", text)
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "written"),
+    [
+        ("2026-02-13T23:30:00Z", VIENNA, "2026-02-14"), ("2026-02-13T22:30:00Z", VIENNA, "2026-02-13"), ("2026-01-01T02:00:00Z", "America/New_York", "2025-12-31"), ("0001-01-01T00:00:00Z", "UTC", "0001-01-01"),
+        ("9999-12-31T23:59:59Z", "", "9999-12-31"), ("2026-02-14T12:00:00Z", "+14:00", "2026-02-15"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_the_date_of_a_timestamp_in_a_time_zone(moment: str, zone: str, written: str) -> None:
+    assert call(".date", parse(moment), zone) == written
+
+
+def local(year: int) -> datetime:
+    """Return a bound of the moments to try, without a time zone, as hypothesis wants it."""
+    return AT.replace(year=year, tzinfo=None)
+
+
+@given(
+    st.datetimes(local(1900), local(2100), timezones=st.just(UTC)),
+    st.sampled_from([VIENNA, SAO_PAULO, "+05:30"]),
+)
+def test_a_date_reads_back_as_a_day_that_the_moment_is_in(moment: datetime, zone: str) -> None:
+    begin = call("timestamp", call(".date", moment, zone), zone)
+    assert timedelta(hours=-1) <= moment - begin <= timedelta(hours=25)
+
+
+@pytest.mark.parametrize(
+    ("moment", "period", "zone", "later"),
+    [
+        ("2026-01-31T12:00:00Z", "P1M", VIENNA, "2026-02-28T12:00:00Z"), ("2024-01-31T12:00:00Z", "P1M", "UTC", "2024-02-29T12:00:00Z"), ("2026-01-31T12:00:00Z", "P2M", VIENNA, "2026-03-31T11:00:00Z"),
+        ("2026-03-31T12:00:00Z", "-P1M", "UTC", "2026-02-28T12:00:00Z"), ("2024-02-29T00:00:00Z", "P1Y", "UTC", "2025-02-28T00:00:00Z"), ("2024-02-29T00:00:00Z", "P4Y", "UTC", "2028-02-29T00:00:00Z"),
+        ("2026-01-15T12:00:00Z", "P1Y6M", "UTC", "2027-07-15T12:00:00Z"), ("2026-01-15T12:00:00Z", "+P2W", "UTC", "2026-01-29T12:00:00Z"), ("2026-01-15T12:00:00Z", "-P2W", "UTC", "2026-01-01T12:00:00Z"),
+        ("2026-01-15T12:00:00Z", "P1Y1M1W1D", "UTC", "2027-02-23T12:00:00Z"), ("2026-01-31T12:00:00Z", "P1M1D", "UTC", "2026-03-01T12:00:00Z"), ("2026-03-01T12:00:00Z", "-P1M1D", "UTC", "2026-01-31T12:00:00Z"),
+        ("2026-01-15T12:00:00Z", "-P1M", "UTC", "2025-12-15T12:00:00Z"), ("2026-12-15T12:00:00Z", "P1M", "UTC", "2027-01-15T12:00:00Z"), ("2026-01-15T12:00:00Z", "P12M", "UTC", "2027-01-15T12:00:00Z"),
+        ("2026-03-28T08:00:00.25Z", "P1D", VIENNA, "2026-03-29T07:00:00.25Z"), ("2026-10-24T07:00:00Z", "P1D", VIENNA, "2026-10-25T08:00:00Z"),  # 09:00 stays 09:00
+        ("2026-03-28T01:30:00Z", "P1D", VIENNA, "2026-03-29T01:30:00Z"),  # to a time that clocks leave out
+        ("2026-10-24T00:30:00Z", "P1D", VIENNA, "2026-10-25T00:30:00Z"), ("2026-10-26T01:30:00Z", "-P1D", VIENNA, "2026-10-25T00:30:00Z"),  # to one shown twice: the first
+        ("2026-10-25T01:30:00Z", "P0D", VIENNA, "2026-10-25T01:30:00Z"), ("2026-10-25T01:30:00Z", "P1D", VIENNA, "2026-10-26T01:30:00Z"),  # from the second
+        ("2026-01-30T23:30:00Z", "P1M", VIENNA, "2026-02-27T23:30:00Z"), ("2026-01-30T23:30:00Z", "P1M", "UTC", "2026-02-28T23:30:00Z"),  # the day is that of the zone
+        ("0001-01-01T00:00:00Z", "P9998Y11M30D", "UTC", "9999-12-31T00:00:00Z"), ("2026-01-15T12:00:00Z", "P0000000000000000001D", "UTC", "2026-01-16T12:00:00Z"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_period_later_clocks_show_the_same_time(moment: str, period: str, zone: str, later: str) -> None:
+    found = call(".plus", parse(moment), period, zone)
+    assert found == parse(later)
+    assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("period", "says"),
+    [
+        *((text, "is not a period such as P1M") for text in ("", "P", "-P", "1M", "p1m", "P1", "P1M ", " P1M", "P1.5M", "P1,5M", "P-1M", "P1M1Y", "P1D1W", "P1M1M", "P\u0661M", "P1M\n", "P1H", "1 month", "P" + "1" * 50 + "M", "P1M" * 100_000)),
+        ("PT1H", 'hours are added as + duration("2h")'), ("P1DT12H", 'hours are added as + duration("2h")'), (1, "1 is not a text"), (None, "null is not a text"), (SPAN, "is not a text"),
+        ("P8000Y", "out of range"), ("-P2026Y", "out of range"), ("-P24313M", "out of range"), ("P2912718D", "out of range"), ("-P740000D", "out of range"), ("P" + "9" * 38 + "D", "out of range"), ("P" + "9" * 38 + "Y", "out of range"),
+        ("P8000Y9999999D", "out of range"),
+    ],
+    ids=lambda value: repr(value)[:50],
+)  # fmt: skip
+def test_what_is_no_period_or_leads_out_of_the_calendar(period: Any, says: str) -> None:
+    assert says in refused(".plus", AT, period, "UTC")
+
+
+def test_a_period_ends_where_the_calendar_of_utc_does() -> None:
+    before = LAST - timedelta(days=1)
+    assert call(".plus", before, "P1D", "UTC") == call(".plus", before, "P1D", "-01:00") == LAST
+    assert "out of range" in refused(".plus", before, "P1D", "+01:00")
+    assert "out of range" in refused(".plus", before + timedelta(hours=1), "P1D", "-01:00")
+    after = FIRST + timedelta(days=1)
+    assert call(".plus", after, "-P1D", "+01:00") == FIRST
+    assert "out of range" in refused(".plus", after, "-P1D", "-01:00")
+    assert "out of range" in refused(".plus", after - timedelta(hours=1), "-P1D", "+01:00")
+
+
+@pytest.mark.parametrize(("name", "rest"), [(".date", ("UTC",)), (".plus", ("P1M", "UTC"))])
+def test_dates_and_periods_are_of_timestamps_in_zones_that_there_are(name: str, rest: tuple[str, ...]) -> None:
+    assert "write timestamp(x)" in refused(name, "2026-01-04T12:30:45Z", *rest)
+    assert "is not a time zone" in refused(name, AT, *rest[:-1], "Europe/Nowhere")
+    assert "is not a text" in refused(name, AT, *rest[:-1], None)
+    assert "out of range" in refused(name, FIRST, *rest[:-1], "-01:00")
+    others: tuple[Any, ...] = (1, None, [], SPAN, Some(AT))
+    for value in others:
+        assert "is not a timestamp" in refused(name, value, *rest)
+
+
+@given(
+    st.datetimes(local(1000), local(3000), timezones=st.just(UTC)),
+    st.integers(0, 999),
+    st.integers(0, 9999),
+)
+def test_months_and_days_later_in_utc_are_what_a_calendar_says(moment: datetime, months: int, days: int) -> None:
+    month = call(".plus", moment, f"P{months}M", "UTC")
+    assert (month.year * 12 + month.month) - (moment.year * 12 + moment.month) == months
+    assert month.day == moment.day or (month.day < moment.day and (month + timedelta(days=1)).day == 1)
+    assert call(".plus", moment, f"P{months}M{days}D", "UTC") == month + timedelta(days=days)
+    assert call(".plus", moment, f"-P{days}D", "UTC") == moment - timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("name", "operands"),
+    [("timestamp", ("2026-02-14", VIENNA)), (".date", (AT, VIENNA)), (".plus", (AT, "P1M", VIENNA))],
+)
+def test_local_dates_and_periods_are_paid_for(name: str, operands: tuple[Any, ...]) -> None:
+    needed = cost(name, *operands)
+    assert needed >= 10
+    with pytest.raises(OutOfFuel):
+        call(name, *operands, fuel=Fuel(needed - 1))
+    if name != ".date":
+        assert needed >= 30

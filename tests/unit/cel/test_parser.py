@@ -270,6 +270,8 @@ def test_faults_of_embedded_expressions(text: str, position: int, says: str) -> 
         ('"a" "b"', 4, "unexpected '\"b\"'", "operator"),
         ("a " + "b" * 50, 2, "'" + "b" * 39 + "…'", "operator"),
         ("a, b", 1, "unexpected ','", "[a, b]"),
+        ("(a, b)", 2, "expected ), found ','", "The ( at column 1"),
+        ("a.filter((b, c) => d)", 11, "expected ), found ','", "Write transformList(c, b, d)."),
         ("a : b", 2, "unexpected ':'", "?"),
         ("a)", 1, "unexpected ')'", "no ( for it"),
         ("a]", 1, "unexpected ']'", "no [ for it"),

@@ -114,6 +114,21 @@ def test_a_value_known_beforehand_is_constant(value: Any, constant: bool) -> Non
     assert compile_template(value).constant is constant
 
 
+def test_what_does_not_fit_names_its_place() -> None:
+    program = compile_template({"a/b": "x ${input.n + 1}", "c": "plain", "d": ["${input.n}"]}, "/config/headers")
+    refused = {key: program.refused("it does not fit", key) for key in ("a/b", "c", "d")}
+    assert {key: (fault.pointer, fault.expression) for key, fault in refused.items()} == {
+        "a/b": ("/config/headers/a~1b", '"x " + string(input.n + 1)'),
+        "c": ("/config/headers/c", '"plain"'),
+        "d": ("/config/headers/d", "[input.n]"),
+    }
+    assert {(fault.message, fault.path, fault.position) for fault in refused.values()} == {("it does not fit", "", 0)}
+    fault = compile_template("${input.n + 1}", "/config/url").refused("it does not fit")
+    assert (fault.pointer, fault.expression, fault.path) == ("/config/url", "input.n + 1", "")
+    fault = compile_template("${input.o}", "/config/query").refused("it does not fit", "k")
+    assert fault.pointer == "/config/query/k"
+
+
 def test_publishing_makes_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
     monkeypatch.setattr("builtins.compile", lambda *args, **_: made.append(args))

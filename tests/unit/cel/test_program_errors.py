@@ -115,6 +115,55 @@ def test_an_error_within_a_macro_is_placed_in_its_body(source: str) -> None:
     failing(source)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "input.?◊n == 5", "5 == input.?◊n", "input.?◊n != null", "input.?◊n in [5]", "input.?◊n in input.two", "input.?◊s in input.o",
+        "[5].contains(input.?◊n)", "input.s.contains(input.?◊s)", "input.l.indexOf(input.?◊n)", "input.l.lastIndexOf(input.?◊n)",
+        "input.l.◊first() == 1", "input.l◊[?0] == 1", "true && (input.?◊n) == 5", "cel.bind(x, input.?n, ◊x == 5)",
+        "input.l.exists(i, i == input.?◊n)",
+    ],
+)  # fmt: skip
+def test_an_optional_is_refused_at_publish_where_it_is_compared_with_a_value(source: str) -> None:
+    fault = unpublished(source)
+    assert "is an optional, which no value equals" in fault.message
+    for way in (".orValue(…)", ".hasValue()", "coalesce(…)"):
+        assert way in fault.advice
+
+
+@pytest.mark.parametrize(
+    "source", ["input.?n == input.?s", "optional.of(input.n) != input.?n", "[input.?n] == [input.?n]"]
+)
+def test_optionals_may_be_compared_with_each_other(source: str) -> None:
+    assert compile_expression(source).evaluate(scope()) is (source[0] == "[")
+
+
+@pytest.mark.parametrize("source", ["dyn(input.?n) ◊== 5", "'x' ◊!= dyn(input.?s)", "[input.?none].all(i, i ◊!= null)", "[input.?t].exists(i, i ◊== true)",
+                                    "1 ◊in [input.?n]", "(input.t ? input.?n : 5) ◊== 5", "dyn(input.?n) ◊== input.s", "[input.?n] ◊== [5]", "dyn(input.?n) ◊in input.l",
+                                    "input.l.◊contains(dyn(input.?n))", "[input.?n].map(i, i ◊!= input.o)"])  # fmt: skip
+def test_an_optional_is_an_error_where_its_kind_was_not_known_at_publish(source: str) -> None:
+    assert "an optional and a value are never equal" in failing(source).message
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "timestamp(◊'soon') < now", "now > timestamp(◊'2026-02-30T00:00:00Z')", "now - duration(◊'1 day') < now", "input.t || duration(◊'') == duration('1s')",
+    ],
+)  # fmt: skip
+def test_a_time_that_is_none_is_refused_at_publish(source: str) -> None:
+    assert " is not a" in unpublished(source).message
+
+
+def unpublished(source: str) -> InvalidExpression:
+    """Return why an expression is refused at publish; one character is marked: the place that is named."""
+    plain = source.replace("◊", "")
+    with pytest.raises(InvalidExpression) as fault:
+        compile_expression(plain, "/here")
+    assert (fault.value.pointer, fault.value.position) == ("/here", source.index("◊")), fault.value.message
+    return fault.value
+
+
 def nested(depth: int, form: str, core: str) -> str:
     for _ in range(depth):
         core = form.replace("CORE", core)

@@ -74,9 +74,9 @@ LEAVES: list[tuple[dict[str, Any], str]] = [
     (leaf("exists", field="steps.s.output"), "steps.s.?output.hasValue()"),
     (leaf("exists", field='input["odd name"]'), 'input[?"odd name"].hasValue()'),
     (leaf("exists", field="input"), "true"),
-    (leaf("empty"), 'input.v in [null, "", [], {}]'),
-    (leaf("empty", True, field="input.v.x"), 'input.v.x in [null, "", [], {}]'),
-    (leaf("empty", False), '!(input.v in [null, "", [], {}])'),
+    (leaf("empty"), 'coalesce(input.?v, "") in ["", [], {}]'),
+    (leaf("empty", True, field="input.v.x"), 'coalesce(input.?v.?x, "") in ["", [], {}]'),
+    (leaf("empty", False), '!(coalesce(input.?v, "") in ["", [], {}])'),
 ]  # fmt: skip
 
 A, B, C = leaf("eq", 5), leaf("gt", 1), leaf("eq", 1, field="input.w")
@@ -147,12 +147,24 @@ def test_no_operator_is_left_out() -> None:
     assert {source["operator"] for source, _ in LEAVES} == set(OPERATORS)
 
 
-def test_a_missing_value_makes_every_operator_but_exists_an_error() -> None:
+def test_a_missing_value_makes_every_operator_an_error_but_those_that_ask_for_it() -> None:
     for source, _ in LEAVES:
-        if source["field"] == "input.v" and source["operator"] != "exists":
+        if source["field"] == "input.v" and source["operator"] not in ("exists", "empty"):
             found = outcome(compile_condition(source), Given(input={"w": 1}, now=datetime(2026, 3, 1, tzinfo=UTC)))
             assert isinstance(found, str), source
             assert "input.v is missing" in found
+
+
+@pytest.mark.parametrize(
+    ("data", "empty"),
+    [
+        ({}, True), ({"v": None}, True), ({"v": ""}, True), ({"v": []}, True), ({"v": {}}, True), ({"v": 0}, False),
+        ({"v": False}, False), ({"v": " "}, False), ({"v": [None]}, False), ({"v": {"a": None}}, False),
+    ],
+)  # fmt: skip
+def test_empty_is_what_is_missing_null_or_without_content(data: Any, empty: bool) -> None:
+    assert compile_condition(leaf("empty")).evaluate(Given(input=data)) is empty
+    assert compile_condition(leaf("empty", False)).evaluate(Given(input=data)) is not empty
 
 
 _scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text("ab\"\\\n'", max_size=3)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.cel import Compiler, EvaluationError, InvalidExpression, compile_template
 from engine.cel.errors import OutOfFuel
 from engine.cel.fuel import FUEL, MAX_TEXT
+from engine.cel.templates import MOST_FAULTS
 from tests.unit.cel.given import Given, alike
 
 NOW = datetime(2026, 3, 1, 12, 30, 0, 500_000, tzinfo=UTC)
@@ -123,6 +124,34 @@ def test_all_faults_of_a_config_value_are_found() -> None:
     compiler = Compiler()
     compiler.template({"a": "${outer.x}", "b": ["${1 +}", "fine ${input.x}", "${'a' * 2} ${!1}"]}, "/c")
     assert [fault.pointer for fault in compiler.faults] == ["/c/b/0", "/c/a", "/c/b/2", "/c/b/2"]
+
+
+@pytest.mark.parametrize(
+    ("source", "positions"),
+    [
+        ("a ${1+} b ${foo()} c ${nope}", [6, 12, 23]),
+        ("${1 +} ${2 *} ${input.n}", [5, 12]),
+        ("${'x} ${1+}", [2, 10]),
+        ("${[1, }} $${1+} ${1+}", [2, 20]),
+        ("${} ${input.n ${1+}", [2, 14]),
+        ("${1+} ${'never closed", [4, 8]),
+    ],
+)
+def test_all_faults_of_one_text_are_found(source: str, positions: list[int]) -> None:
+    compiler = Compiler()
+    compiler.template({"a": source}, "/c")
+    assert [(fault.pointer, fault.position) for fault in compiler.faults] == [("/c/a", place) for place in positions]
+
+
+def test_faults_are_found_up_to_a_number_that_can_be_read() -> None:
+    compiler = Compiler()
+    compiler.template(["${1+} " * 150] * 2, "/c")
+    assert len(compiler.faults) == MOST_FAULTS
+
+
+def test_null_within_a_list_or_an_object_is_written_as_json() -> None:
+    template = compile_template("a ${[input.none]} ${ {'a': input.none} } ${coalesce(input.none, '-')}")
+    assert template.evaluate(scope()) == 'a [null] {"a":null} -'
 
 
 def test_an_optional_cannot_stand_in_a_longer_text() -> None:

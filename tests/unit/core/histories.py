@@ -135,8 +135,30 @@ def handed_over() -> Life:
     return life
 
 
+def reasons() -> Life:
+    """A condition is false; a decision takes a branch, another its fallback since it cannot be evaluated."""
+    life = lived(
+        transform("score", {"score": "${input.score}"}),
+        http("large", condition="input.amount > 1000 && input.vip"),
+        decision("route", ("input.amount > 9000", ["a"]), ("steps.score.output.score >= 60", ["b"]), fallback=["a"]),
+        http("a"),
+        http("b"),
+        unsure("limit", ("input.limit < 3", []), fallback=[]),
+        value={"score": 71, "amount": 12, "limit": None, "vip": True},
+    )
+    life.succeed("b")
+    return life
+
+
+def unsure(step_id: str, *branches: tuple[Any, list[str]], **rest: Any) -> dict[str, Any]:
+    """Return a decision that falls back where a condition cannot be evaluated."""
+    step = decision(step_id, *branches, **rest)
+    step["config"]["on_error"] = "fallback"
+    return step
+
+
 SCENARIOS: tuple[Callable[[], Life], ...] = (
-    approved, retried, rejected, cancelled, large_values, bad_input, broken, handed_over,
+    approved, retried, rejected, cancelled, large_values, bad_input, broken, handed_over, reasons,
 )  # fmt: skip
 
 

@@ -2,9 +2,18 @@
 
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import Struct
 
+from engine.core.commands import Cancel
+from engine.core.draft import Draft, Inputs
+from engine.core.events import Skip
+from engine.core.flow import Flow
+from engine.core.model import SkipReason, State
+from engine.core.shown import MAX_SHOWN
 from tests.unit.core.given import (
+    NOW,
     Life,
     decision,
     document,
@@ -63,6 +72,85 @@ def test_a_false_condition_skips_that_step_alone_in_a_sequence() -> None:
     life = lived(http("a", condition=FALSE), http("b"), value={"go": "on"})
     assert life.statuses("a", "b") == ["SKIPPED", "RUNNING"]
     assert life.activity("a").skip_reason == "condition"
+
+
+def test_a_skip_by_a_false_condition_says_which_and_what_it_read() -> None:
+    condition = {"all": [{"field": "input.amount", "operator": "gt", "value": 1000}, "has(input.vip)"]}
+    life = lived(http("a", condition=condition), http("b"), value={"amount": 12})
+    assert life.history[-1].body.skips == (
+        Skip("a", SkipReason.CONDITION, "input.amount > 1000 && has(input.vip)", {"input.amount": 12}),
+    )
+
+
+def test_a_skip_for_another_reason_is_written_as_ever() -> None:
+    life = lived(
+        decision("d", (True, [])), http("a", condition=FALSE, depends_on=["d"]), http("b", depends_on=["a"]),
+        decision("e", (False, ["c"]), depends_on=["d"]), http("c"), http("f", depends_on=["d"]), http("g", depends_on=["f"]),
+        value={"go": 1},
+    )  # fmt: skip
+    life.mail(Cancel(by="ann"))
+    skips = [skip for made in life.history for skip in msgspec.to_builtins(made.body).get("skips", ())]
+    assert {skip["reason"] for skip in skips} == {"condition", "dependency", "decision", "process_ended"}
+    assert {tuple(skip) for skip in skips if skip["reason"] != "condition"} == {("path", "reason")}
+
+
+def test_the_release_before_reads_a_skip_that_says_why() -> None:
+    life = lived(http("a", condition=FALSE), http("b"), value={"go": 1})
+    told = msgspec.to_builtins(life.history[-1].body)["skips"][0]
+    assert told.keys() == {"path", "reason", "when", "inputs"}
+    assert msgspec.convert(told, EarlierSkip) == EarlierSkip("a", SkipReason.CONDITION)
+
+
+class EarlierSkip(Struct):
+    path: str
+    reason: SkipReason
+
+
+def added(skip: Skip) -> int:
+    """Return how many bytes it takes to say why."""
+    return len(msgspec.json.encode(skip)) - len(msgspec.json.encode(Skip(skip.path, skip.reason)))
+
+
+@pytest.mark.parametrize("char", ["x", "é", "🦊", '"'])
+@pytest.mark.parametrize("size", [3, 150, 5000])
+def test_what_skips_say_of_their_conditions_is_bounded_however_many_there_are(char: str, size: int) -> None:
+    fields = [f"f{place}" for place in range(20)]
+    condition = " || ".join([f"input.f0 == '{char * 199}'", *(f"input.{field} == 1" for field in fields)])
+    steps = [http(f"s{place}", condition=condition, depends_on=[]) for place in range(50)]
+    life = lived(*steps, value=dict.fromkeys(fields, char * size))
+    skips = life.history[1].body.skips
+    assert len(skips) == 50
+    assert all(len(skip.when or "") <= MAX_SHOWN + 1 for skip in skips)
+    assert all(len(value) <= MAX_SHOWN + 1 for skip in skips for value in skip.inputs.values())
+    assert max(map(added, skips)) <= 1024
+    assert 2000 < sum(map(added, skips)) <= 4096
+
+
+def test_a_large_value_that_decided_nothing_is_not_loaded_to_be_shown() -> None:
+    condition = "input.go && steps.big.output.text == 'x'"
+    life = lived(http("big"), http("next"), http("last", condition=condition), value={"go": False})
+    life.succeed("big", {"text": "x" * 9000}, 9020)
+    life.payloads.clear()
+    [completed, _] = life.succeed("next")
+    assert completed.body.skips[0].inputs == {"input.go": False}
+
+
+def test_a_large_value_that_decided_is_shown_in_part() -> None:
+    life = lived(http("big"), http("last", condition="steps.big.output.text == 'x'"))
+    [completed, _] = life.succeed("big", {"text": "x" * 9000}, 9020)
+    assert completed.body.skips[0].inputs == {"steps.big.output.text": "x" * MAX_SHOWN + "…"}
+
+
+def test_what_is_shown_takes_no_fuel_from_the_decision() -> None:
+    plan = plan_of(http("a", condition="string(now) == 'never'"))
+    evaluated, looked = (Draft(plan, State(), Inputs(NOW)) for _ in range(2))
+    condition = plan.steps["a"].condition
+    assert condition is not None
+    condition.evaluate(evaluated.scope())
+    flow = Flow(looked, {})
+    flow.look(["a"])
+    assert flow.skips[0].inputs == {"now": "2026-03-01T12:00:00Z"}
+    assert looked.fuel.left == evaluated.fuel.left
 
 
 def test_a_skip_is_passed_on_by_explicit_edges() -> None:

@@ -124,9 +124,15 @@ def test_a_signal_name_that_is_no_name_fails_the_wait(name: Any) -> None:
     assert life.activity("w").error.code == "expression_failed"
 
 
-def test_a_correlation_key_of_null_is_none() -> None:
-    life = lived(wait("w", signal="s", correlation_key="${input.k}"), value={"k": None})
-    assert life.activity("w").wait.correlation == ""
+@pytest.mark.parametrize("key", ["${input.k}", "${input.?missing}", "${input.none}", ""])
+def test_a_correlation_key_that_comes_to_nothing_fails_the_wait(key: str) -> None:
+    life = lived(wait("w", signal="s", correlation_key=key), value={"k": "", "none": None})
+    error = life.activity("w").error
+    assert (error.code, error.details["pointer"]) == ("expression_failed", "/steps/0/config/correlation_key")
+
+
+def test_a_correlation_key_that_is_not_written_is_none() -> None:
+    assert lived(wait("w", signal="s")).activity("w").wait.correlation == ""
 
 
 def test_created_events_have_their_defaults() -> None:

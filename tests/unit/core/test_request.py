@@ -92,30 +92,66 @@ def test_a_body_written_as_null_counts_as_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "value", "path"),
+    ("config", "value", "place", "expression", "says"),
     [
-        ({"url": "${input.url}"}, {"url": "file:///etc/passwd"}, "url"),
-        ({"url": "${input.url}"}, {"url": 7}, "url"),
-        ({"url": "http://a/${input.x}"}, {}, "input.x"),
-        ({"url": "http://a", "headers": {"X-A": "${input.x}"}}, {"x": "a\r\nHost: b"}, "headers.X-A"),
-        ({"url": "http://a", "headers": {"X-A": "${input.x}"}}, {"x": {}}, "headers.X-A"),
-        ({"url": "http://a", "query": {"q": "${input.x}"}}, {"x": {}}, "query.q"),
-        ({"url": "http://a", "query": {"q": ["${input.x}"]}}, {"x": []}, "query.q"),
-        ({"url": "http://a", "headers": {"Authorization": "${secrets.NONE}"}}, {}, "secrets.NONE"),
-        ({"url": "http://a", "body": ["${input}"] * 200}, "x" * 8000, "body"),
-        ({"url": "http://a", "body": "${input}", "body_type": "text"}, {}, "body"),
-        ({"url": "http://a", "body": "${input}", "body_type": "text"}, None, "body"),
-        ({"url": "http://a", "body": "${input}", "body_type": "form"}, "a=b", "body"),
-        ({"url": "http://a", "body": "${input}", "body_type": "form"}, [1], "body"),
-        ({"url": "http://a", "body": "${input}", "body_type": "form"}, None, "body"),
-        ({"url": "http://a", "body": {"q": "${input.x}"}, "body_type": "form"}, {"x": {}}, "body.q"),
-        ({"url": "http://a", "body": {"q": ["${input.x}"]}, "body_type": "form"}, {"x": []}, "body.q"),
+        ({"url": "${input.url}"}, {"url": "file:///etc/passwd"}, "url", "input.url", "must begin with http:// or https://"),
+        ({"url": "${input.url}"}, {"url": 7}, "url", "input.url", "must begin with http:// or https://"),
+        ({"headers": {"X-A": "${input.x}"}}, {"x": "a\r\nHost: b"}, "headers/X-A", "input.x", "the header X-A contains a line break"),
+        ({"headers": {"X-A": "${input.x}"}}, {"x": {}}, "headers/X-A", "input.x", "X-A must be a text, a number, true or false, and this is an object"),
+        ({"query": {"p": "1", "q/r": "${input.x}"}}, {"x": {}}, "query/q~1r", "input.x", "q/r must be a text, a number, true or false, and this is an object"),
+        ({"query": {"q": ["${input.x}"]}}, {"x": []}, "query/q", "[input.x]", "and this is a list"),
+        ({"body": ["${input}"] * 200}, "x" * 8000, "body", None, "the body cannot be sent"),
+        ({"body": "${input}", "body_type": "text"}, {}, "body", "input", "the body must be a text, a number, true or false, and this is an object"),
+        ({"body": "${input}", "body_type": "text"}, None, "body", "input", "and this is null"),
+        ({"body": "${input}", "body_type": "form"}, "a=b", "body", "input", "the body of a form must be an object of names and values"),
+        ({"body": "${input}", "body_type": "form"}, [1], "body", "input", "must be an object"),
+        ({"body": "${input}", "body_type": "form"}, None, "body", "input", "must be an object"),
+        ({"body": {"q": "${input.x}"}, "body_type": "form"}, {"x": {}}, "body/q", "input.x", "q must be a text, a number, true or false, and this is an object"),
+        ({"body": {"q": ["${input.x}"]}, "body_type": "form"}, {"x": []}, "body/q", "[input.x]", "and this is a list"),
+        ({"idempotency_key": "${input.x}"}, {"x": {}}, "idempotency_key", "input.x", "the idempotency key must be a text, a number, true or false, and this is an object"),
+        ({"idempotency_key": "${input.x}"}, {"x": "x" * 256}, "idempotency_key", "input.x", "1 to 255 ASCII characters"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_sent_names_the_place(config: Any, value: Any, place: str, expression: Any, says: str) -> None:
+    with pytest.raises(EvaluationError) as fault:
+        request({"url": "http://a", **config}, value)
+    assert (fault.value.pointer, fault.value.path) == (f"/steps/0/config/{place}", "")
+    assert says in fault.value.message
+    assert expression is None or fault.value.expression == expression
+
+
+@pytest.mark.parametrize(
+    ("config", "path", "place"),
+    [
+        ({"url": "http://a/${input.x}"}, "input.x", "url"),
+        ({"url": "http://a", "headers": {"Authorization": "${secrets.NONE}"}}, "secrets.NONE", "headers/Authorization"),
     ],
 )
-def test_what_cannot_be_sent_names_the_place(config: Any, value: Any, path: Any) -> None:
+def test_what_is_missing_in_a_request_is_named(config: Any, path: str, place: str) -> None:
     with pytest.raises(EvaluationError) as fault:
-        request(config, value)
-    assert fault.value.path == path
+        request(config, {})
+    assert (fault.value.path, fault.value.pointer) == (path, f"/steps/0/config/{place}")
+
+
+@pytest.mark.parametrize(
+    ("key", "sent"), [("${input.k}", "o-1"), ("order ${input.k}", "order o-1"), ("${input.n}", "7")]
+)
+def test_an_idempotency_key_is_filled_in(key: str, sent: str) -> None:
+    assert request({"url": "http://a", "idempotency_key": key}, {"k": "o-1", "n": 7})["idempotency_key"] == sent
+
+
+@pytest.mark.parametrize("key", [None, "", " o-1", "o-1\n", "ö"])
+def test_an_idempotency_key_that_comes_to_nothing_or_cannot_be_sent_is_an_error(key: Any) -> None:
+    with pytest.raises(EvaluationError, match="the idempotency key must") as fault:
+        request({"url": "http://a", "idempotency_key": "${input.k}"}, {"k": key})
+    assert fault.value.pointer == "/steps/0/config/idempotency_key"
+
+
+@pytest.mark.parametrize("value", ["..", "."])
+def test_a_path_that_leads_elsewhere_is_not_called(value: str) -> None:
+    with pytest.raises(EvaluationError, match="leads elsewhere") as fault:
+        request({"url": "http://a/orders/${input}"}, value)
+    assert fault.value.pointer == "/steps/0/config/url"
 
 
 def test_a_large_value_in_a_request_is_asked_for() -> None:
