@@ -121,10 +121,10 @@ class Hold:
     def fetched(self, n: int, value: Any) -> None:
         """Take in a value over 8 KB that `decide` asked for."""
         self.payloads[n] = value
-        while len(self.payloads) > MOST_PAYLOADS:
-            del self.payloads[next(iter(self.payloads))]
         self._fetching = False
         self._pump()
+        while len(self.payloads) > MOST_PAYLOADS and not self._fetching:  # else what is asked for again would be gone
+            del self.payloads[next(iter(self.payloads))]
         self._set_alarm()
         self._desk.dirty(self)
 

@@ -20,10 +20,10 @@ from engine.core.compile import Plan, compile_definition
 from engine.core.definition import parse_definition
 
 MOST_WEIGHT = 4 << 20  # bytes of documents
-EXPRESSION_WEIGHT = 2  # what a character of an expression counts more: it becomes code when it is first evaluated
+EXPRESSION_WEIGHT = 10  # what a character of an expression counts more: it becomes code when it is first evaluated
 PATTERN_WEIGHT = 2 << 10  # what a pattern counts, beside its bytes
 PATTERN_KEYS = 16  # what each byte counts where the keys of a schema are patterns
-HEAVY = 64 << 10  # from here on compiling, some 40 ms, is not for the event loop
+HEAVY = 16 << 10  # from here on compiling, some 10 ms, of expressions up to 400, is not for the event loop
 
 Key = tuple[int, int]  # definition, version
 Read = Callable[[int, int], Awaitable[str]]
@@ -63,7 +63,7 @@ class Plans:
             plan = self._known(key)
             if plan is None:
                 document = await self._read(*key)
-                plan = self._keep(key, await asyncio.to_thread(_compile, document), _weigh(document))
+                plan = self._keep(key, await asyncio.to_thread(_compiled, document), _weigh(document))
         return plan
 
     def _known(self, key: Key) -> Plan | None:
@@ -91,6 +91,14 @@ def _weigh(document: str) -> int:
     patterns = document.count("matches") + document.count('"pattern"')
     each = PATTERN_KEYS if '"patternProperties"' in document else 1
     return len(document.encode()) * each + PATTERN_WEIGHT * patterns
+
+
+def _compiled(document: str) -> Plan:
+    """Return a plan with the code of its expressions, which is otherwise made where they are first evaluated."""
+    plan = _compile(document)
+    for program in plan.programs:
+        program.load()
+    return plan
 
 
 def _compile(document: str) -> Plan:

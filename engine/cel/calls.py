@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -18,24 +17,12 @@ from engine.cel.syntax import Const, Name
 from engine.cel.trees import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from engine.cel.checker import Checker
     from engine.cel.library import Function
     from engine.cel.syntax import Call, Macro, Node
 
-SAID = {
-    "bool": "true or false",
-    "number": "a number",
-    "text": "a text",
-    "bytes": "bytes",
-    "list": "a list",
-    "map": "an object",
-    "null": "null",
-    "timestamp": "a timestamp",
-    "duration": "a duration",
-    "optional": "an optional",
-}
 READS: dict[str, Callable[..., Any]] = {"timestamp": times.timestamp, "duration": times.duration}
 _TESTS = ("all", "exists", "exists_one", "filter")
 
@@ -160,9 +147,3 @@ def check_macro(checker: Checker, node: Macro, target: str, kinds: list[str]) ->
     if node.name in _TESTS or (form.filters and len(node.args) == 2):
         checker.want(node.args[0], kinds[0], ("bool",), f"the condition of {node.name}")
     return kinds[-1] if node.name == "cel.bind" else form.result
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ' Did you mean …?' where a known name is close, else ''."""
-    near = get_close_matches(name[:40], list(known), 1)
-    return f" Did you mean {near[0]!r}?" if near else ""

@@ -6,15 +6,15 @@ the code generator uses; a kind is "any" wherever only the data will tell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from engine.cel import calls
-from engine.cel.calls import SAID, nearest
-from engine.cel.errors import InvalidExpression
+from engine.cel import calls, hints
+from engine.cel.errors import InvalidExpression, nearest
 from engine.cel.grammar import NAMESPACES
+from engine.cel.kinds import KINDS, OPERANDS, ORDERED, SAID, Checked
 from engine.cel.lexer import hyphenated
 from engine.cel.library import FUNCTIONS
+from engine.cel.limits import MOST_FAULTS
 from engine.cel.paths import Parts, Reference, path_of
 from engine.cel.printer import show
 from engine.cel.scope import PROCESS_FIELDS, STEP_FIELDS
@@ -43,26 +43,9 @@ if TYPE_CHECKING:
 
 MAX_NODES = 5000  # of one field of a config: compiled as a whole, some 15 µs a node, when first evaluated
 
-_KINDS = {bool: "bool", int: "number", float: "number", str: "text", bytes: "bytes", list: "list", dict: "map"}
-_ORDERED = frozenset({"any", "bool", "number", "text", "bytes", "timestamp", "duration"})
-_ARITHMETIC = frozenset({"any", "number"})
-_SUMS = _ARITHMETIC | {"text", "bytes", "list", "timestamp", "duration"}
-_DIFFERENCES = _ARITHMETIC | {"timestamp", "duration"}
-_OPERANDS = {"+": _SUMS, "-": _DIFFERENCES, "*": _ARITHMETIC, "/": _ARITHMETIC, "%": _ARITHMETIC}
 _SPECIAL = frozenset({"timestamp", "duration", "bytes", "optional"})
 _SEEKS = frozenset({"contains", "indexOf", "lastIndexOf"})
 _UNWRAP = frozenset({"orValue", "hasValue", "value"})
-
-
-@dataclass
-class Checked:
-    """What is known of a tree. Nodes are known by their id: the tree lives as long as this."""
-
-    kinds: dict[int, str] = field(default_factory=dict)
-    special: set[int] = field(default_factory=set)  # embedded expressions whose value may hold what JSON does not know
-    references: list[Reference] = field(default_factory=list)
-    reads: dict[str, tuple[str, Parts]] = field(default_factory=dict)  # paths by their text
-    nodes: int = 0
 
 
 class Checker:
@@ -83,7 +66,7 @@ class Checker:
         self._pointer = pointer
         self.kind(node)
         if self.found.nodes > MAX_NODES:
-            message = f"the expressions here have {self.found.nodes} parts together; {MAX_NODES} are allowed"
+            message = f"the expressions here have more than {MAX_NODES} parts together"
             self._faults.append(InvalidExpression(message, pointer, 0, "Divide the work among several steps."))
         return self.found
 
@@ -97,6 +80,8 @@ class Checker:
 
     def kind(self, node: Node) -> str:
         """Check a node and what is below it; return its kind."""
+        if self.found.nodes > MAX_NODES or len(self._faults) >= MOST_FAULTS:
+            return "any"  # what is wrong with it is known
         self.found.nodes += 1
         kind = self._visit[type(node)](self, node)
         self.found.kinds[id(node)] = kind
@@ -124,7 +109,7 @@ class Checker:
         return kind
 
     def _const(self, node: Const) -> str:
-        return _KINDS.get(type(node.value), "null" if node.value is None else "any")
+        return KINDS.get(type(node.value), "null" if node.value is None else "any")
 
     # ---- names and paths
 
@@ -146,8 +131,10 @@ class Checker:
         advice = f"A reference begins with {', '.join(sorted(self._roots))}."
         if node.name in NAMESPACES or node.name in FUNCTIONS:
             advice = f"{node.name} is the name of a function: write it with its arguments in brackets."
+        elif node.name in hints.NAMES:
+            advice = hints.NAMES[node.name]
         elif node.name == "secrets":
-            advice = "Secrets can be read in http steps only."
+            advice = "Secrets can be read in the config of http steps only."
         elif name := hyphenated(self._source, node.at):
             advice = f'Write ["{name}"] in place of .{name}.'
         else:
@@ -255,11 +242,16 @@ class Checker:
             return "bool"
         if operator == "in":
             self._unwrapped(node.left, left, "what stands before in")
-            self.want(node.right, right, ("list", "map"), "what follows in")
+            if right == "text":
+                self.fault(
+                    node, "what follows in must be a list or an object, and this is a text", "Write a.contains(b)."
+                )
+            else:
+                self.want(node.right, right, ("list", "map"), "what follows in")
             return "bool"
-        if operator in _OPERANDS:
+        if operator in OPERANDS:
             return self._sum(node, left, right)
-        if left not in _ORDERED or right not in _ORDERED or ("any" not in (left, right) and left != right):
+        if left not in ORDERED or right not in ORDERED or ("any" not in (left, right) and left != right):
             self.fault(node, f"{SAID.get(left, left)} and {SAID.get(right, right)} have no order", _TIMES)
         return "bool"
 
@@ -278,7 +270,7 @@ class Checker:
 
     def _sum(self, node: Binary, left: str, right: str) -> str:
         operator = node.operator
-        allowed = _OPERANDS[operator]
+        allowed = OPERANDS[operator]
         times = {left, right} == {"timestamp", "duration"} and operator in "+-"
         if left not in allowed or right not in allowed or (left != right and "any" not in (left, right) and not times):
             advice = "Write string(x) to make a text of a value." if operator == "+" and "text" in (left, right) else ""
@@ -336,10 +328,13 @@ class Checker:
 
     def _call(self, node: Call) -> str:
         operands = (node.target, *node.args) if node.target is not None else node.args
+        function = calls.function_of(self, node)
+        outer, taken = self._variables, calls.taken_for_variables(node, function)
+        self._variables = {**{name: "any" for name in taken if name not in self._roots}, **outer}
         kinds = []
         for operand in operands:  # not a comprehension: it takes a frame of the stack at each level
             kinds.append(self.kind(operand))  # noqa: PERF401
-        function = calls.function_of(self, node)
+        self._variables = outer
         if function is None:
             return "any"
         calls.check_arguments(self, node, function, operands, kinds)

@@ -41,7 +41,7 @@ from engine.cel.writer import Source, Writer, word
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from engine.cel.checker import Checked
+    from engine.cel.kinds import Checked
 
 DEEPEST = 8  # levels of indentation; what is deeper becomes a function. Python allows 20 nested blocks
 
@@ -167,7 +167,7 @@ class Generator(Writer):
     def _name(self, node: Name) -> str:
         name = self.body.variables.get(node.name) or self.body.root(node, self.within)
         if name in self.binds:
-            self.line(f"if {name}.__class__ is Failed: raise {name}.error")
+            self.line(f"if {name}.__class__ is Failed: raise {name}.again()")
         return name
 
     def _fetched(self, node: Select | Index) -> str | None:
@@ -239,7 +239,9 @@ class Generator(Writer):
         left = self.value(node.left)
         known = shortcuts.constants(node.right) if node.operator == "in" else None
         if known is not None:
-            return self.set(f"{known[1].format(left)} and {left} in {self.constant(known[0])}", node)
+            values, test, items = known
+            call = f"{word(operations.contained)}(fuel, {left}, {self.constant(items)})"
+            return self.set(f"{left} in {self.constant(values)} if {test.format(left)} else {call}", node)
         right = self.value(node.right)
         operation = _OPERATIONS[node.operator]
         call = f"{word(operation)}(fuel, {left}, {right})"

@@ -55,10 +55,16 @@ class Compiler:
 
     def _program(self, node: Node, pointer: str, *, condition: bool = False) -> Program:
         checker = Checker(self.roots, self.faults, self._allowance.patterns)
-        checked = checker.check(node, pointer)
-        if condition:
-            checker.want_bool(node)
-        return Program(node, checked, pointer, condition=condition)
+        try:
+            checked = checker.check(node, pointer)
+            if condition:
+                checker.want_bool(node)
+        except RecursionError:
+            checked = checker.found
+            self.faults.append(InvalidExpression("this is nested too deep", pointer))
+        program = Program(node, checked, pointer, condition=condition)
+        self._allowance.made.append(program)
+        return program
 
 
 def compile_expression(source: str, pointer: str = "", roots: frozenset[str] = ROOTS) -> Program:

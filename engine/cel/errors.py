@@ -5,6 +5,13 @@ Both know where in the source they happened, as far as whoever raised them knew 
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_COMPARED = 24  # characters of a name that are compared with known ones: the work grows with their square
 _WIDEST = 100  # characters of a source line that an excerpt shows
 _BEFORE = 60  # of them before the place
 
@@ -81,3 +88,11 @@ class EvaluationError(_Placed):
 
 class OutOfFuel(EvaluationError):
     """All fuel is spent. Nothing may go on after it: what takes an error for "neither" must let this one pass."""
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Return ' Did you mean …?' where a known name is close, else '', as for what is no text."""
+    if not isinstance(name, str):
+        return ""
+    near = get_close_matches(name[:_COMPARED], [word for word in known if len(word) <= 2 * _COMPARED], 1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -93,8 +93,11 @@ _CALLS = {
         "date datetime today todate todatetime parsedate strptime to_date to_timestamp"
     ),
     'Write duration("24h") for a day; units are h, m and s.': (
-        "days hours minutes seconds interval timedelta adddays addhours dateadd date_add"
+        "days hours minutes seconds interval timedelta addhours addminutes addseconds"
     ),
+    'Write time.plus("P1D", "UTC") for a day later, "P1M" for a month.': "adddays addmonths addyears dateadd date_add",
+    'Write time.date("UTC") for a text such as 2026-01-31.': "formatdate format_date dateformat strftime todatestring",
+    "Write map.merge(other).": "assign extend mergedeep deepmerge",
     "Write math.floor(x), math.ceil(x) or math.trunc(x).": "roundup rounddown truncate",
     "There is no power; multiply.": "pow power",
     "Write math.ceil(x).": "ceiling",
@@ -120,7 +123,7 @@ _CALLS = {
         "parseint parsefloat number tonumber to_number toint to_int integer float tofloat decimal num intval"
     ),
     "Write bool(x).": "boolean tobool toboolean",
-    "Write a + b, or list.join().": "concat concatenate append push add merge union extend implode",
+    "Write a + b, or list.join().": "concat concatenate append push add union implode",
     "Write list.map(x, x.key).distinct().map(k, list.filter(x, x.key == k)); docs/expressions.md has a recipe.": (
         "groupby group_by group"
     ),

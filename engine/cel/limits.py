@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-MAX_PATTERNS = 100  # regular expressions; a hostile one takes 10 ms to compile
-MAX_EXPRESSIONS = 128 << 10  # characters; to read and check as many takes some 0.3 s
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.cel.program import Program
+
+MOST_FAULTS = 200  # what comes behind them is not looked at: nobody would see it
+MAX_PATTERNS = 100  # regular expressions; a hostile one takes 20 ms to compile
+MAX_EXPRESSIONS = 64 << 10  # characters; to read and check as many takes some 0.15 s
 
 TOO_MANY_PATTERNS = f"the definition has more than {MAX_PATTERNS} regular expressions"
 TOO_LONG = f"the expressions of the definition have more than {MAX_EXPRESSIONS} characters together"
@@ -16,6 +22,7 @@ class Allowance:
         self._limited = limited
         self._patterns = 0
         self.length = 0  # characters of expressions so far
+        self.made: list[Program] = []
 
     def patterns(self, count: int = 1) -> bool:
         """Take regular expressions; tell whether there was room for them."""

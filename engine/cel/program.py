@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from engine.cel.checker import Checked
     from engine.cel.fuel import Fuel
+    from engine.cel.kinds import Checked
     from engine.cel.paths import Reference
     from engine.cel.scope import Scope
     from engine.cel.writer import Mark
@@ -39,7 +39,7 @@ FAULT_COST = 100  # fuel for explaining an error: && and || may go through one f
 class Program:
     """A compiled expression, condition or config value."""
 
-    __slots__ = ("_checked", "_condition", "_marks", "_pointer", "_run", "_secret", "_text", "_tree")
+    __slots__ = ("_checked", "_condition", "_hidden", "_marks", "_pointer", "_run", "_secret", "_text", "_tree")
 
     def __init__(self, tree: Node, checked: Checked, pointer: str = "", *, condition: bool = False) -> None:
         self._tree = tree
@@ -49,6 +49,7 @@ class Program:
         self._run: Callable[[Scope], Any] | None = None
         self._marks: list[Mark | None] = []
         self._secret: bool | None = None
+        self._hidden: dict[int, bool] = {}  # parts of the tree that read a secret, by their id
         self._text = ""
 
     @property
@@ -107,8 +108,14 @@ class Program:
         """Tell whether this is a reference and nothing else."""
         return paths.path_of(bare(self._tree)) is not None
 
-    def refused(self, message: str, key: str | None = None) -> EvaluationError:
-        """Return the error that the value, of an object the entry `key`, does not fit where it is used."""
+    def refused(self, message: str, key: str | None = None, *, hide: bool = True) -> EvaluationError:
+        """Return the error that the value, of an object the entry `key`, does not fit where it is used.
+
+        `hide`: the message may show what a secret was put into.
+        """
+        if hide and self.secret:  # even a key may be made of one
+            hidden = "a value does not fit here; it is not shown, for a secret is read"
+            return EvaluationError(hidden, "", 0, "", self._pointer)
         if key is None:
             return EvaluationError(message, "", 0, self.text, self._pointer)
         return EvaluationError(message, "", 0, show(self._entry(key)), f"{self._pointer}/{escape(key)}")
@@ -130,12 +137,27 @@ class Program:
                 found[text] = to_json(scope.fuel, value) if type(value) is datetime else value
         return found
 
+    def _hides(self, node: Node) -> bool:
+        """Tell whether a part reads a secret. Known from the first error on: a loop may fail at each of its turns."""
+        found = self._hidden.get(id(node))
+        if found is None:
+            found = self._hidden[id(node)] = _reads_secret(node)
+        return found
+
+    def load(self) -> None:
+        """Make the code now, which takes some 15 µs for each part, rather than with the first evaluation."""
+        if self._run is None:
+            self._load()
+
     def _load(self) -> Callable[[Scope], Any]:
         if isinstance(self._tree, Const):
             value = self._tree.value
             self._run = lambda _scope: value
             return self._run
-        source = codegen.generate(self._tree, self._checked, condition=self._condition)
+        try:
+            source = codegen.generate(self._tree, self._checked, condition=self._condition)
+        except RecursionError:
+            raise EvaluationError("this is nested too deep", "", 0, "", self._pointer) from None
         made: dict[str, Any] = {}
         exec(compile(source.text, FILE, "exec"), codegen.NAMES, made)  # noqa: S102  source is made of our own words alone
         self._marks = source.marks
@@ -148,7 +170,9 @@ class Program:
             raise fault
         frame, _ = _origin(fault)  # a copy of its names is made
         fuel.spend(FAULT_COST + (2 * frame.f_code.co_nlocals if frame is not None else 0))
-        return earlier or self._explained(fault)
+        found = earlier or self._explained(fault)
+        fault.__traceback__ = None  # what cel.bind keeps is raised again and again
+        return found
 
     def _explained(self, fault: Exception) -> EvaluationError:
         """Return an error with the place it comes from, found by the line of generated code."""
@@ -168,7 +192,7 @@ class Program:
                 f"{text} is missing: {_brief(mark.node.operand)} {message}" if text else f"what is read here {message}"
             )
         within = mark.within
-        if not _harmless(mark, fault) and self.secret and _reads_secret(within or self._tree):
+        if not _harmless(mark, fault) and self.secret and self._hides(within or self._tree):
             message = "it cannot be evaluated; its values are not shown, for a secret is among them"
         kind = OutOfFuel if isinstance(fault, OutOfFuel) else EvaluationError
         source = within.source if within else ""

@@ -20,10 +20,14 @@ FAULTS = (EvaluationError, LookupError, TypeError)
 class Failed:
     """What a variable of cel.bind holds where its value could not be evaluated."""
 
-    __slots__ = ("error",)
+    __slots__ = ("_error",)
 
     def __init__(self, error: EvaluationError) -> None:
-        self.error = error
+        self._error = error
+
+    def again(self) -> EvaluationError:
+        """Return the error as it was: each raising adds to its traceback."""
+        return self._error.with_traceback(None)
 
 
 def not_bool(_fuel: Fuel, value: Any) -> NoReturn:

@@ -23,17 +23,17 @@ def bare(node: Node) -> Node:
     return node
 
 
-def constants(where: Node) -> tuple[frozenset[Any], str] | None:
-    """Return the items of a list of texts or of numbers known beforehand, and the test that a value may be one.
+def constants(where: Node) -> tuple[frozenset[Any], str, list[Any]] | None:
+    """Return the items of a list of texts or of numbers known beforehand, the test that a value may be one, the list.
 
     The test has `{0}` for the value's name. None for any other list.
     """
     values = _items(bare(where))
     kinds = {type(value) for value in values}
     if kinds == {str}:
-        return frozenset(values), "{0}.__class__ is str"
+        return frozenset(values), "{0}.__class__ is str", values
     if kinds and kinds <= _NUMBERS and len(values) <= MOST_NUMBERS:
-        return frozenset(values), "({0}.__class__ is int or {0}.__class__ is float)"
+        return frozenset(values), "{0}.__class__ is int or {0}.__class__ is float", values
     return None
 
 

@@ -6,11 +6,10 @@ evaluated and shown.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from engine.cel import hints, templates
-from engine.cel.errors import EvaluationError, InvalidExpression
+from engine.cel.errors import EvaluationError, InvalidExpression, nearest
 from engine.cel.functions.times import parse as timestamp
 from engine.cel.parser import parse, parse_embedded
 from engine.cel.paths import is_plain, path_of
@@ -18,7 +17,7 @@ from engine.cel.printer import show
 from engine.cel.syntax import Binary, Call, Const, Embedded, Index, Logic, Select, Unary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from engine.cel.limits import Allowance
     from engine.cel.syntax import Node
@@ -175,7 +174,7 @@ class Reader:
         for key in source:
             if key not in known:
                 where = f"{pointer}/{templates.escape(key)}"
-                self._fault(f"unknown field {key[:40]!r} in a condition", where, _SHAPE + _nearest(key, known))
+                self._fault(f"unknown field {key[:40]!r} in a condition", where, _SHAPE + nearest(key, known))
 
 
 def embedded(source: str, pointer: str) -> Embedded:
@@ -233,9 +232,4 @@ def _unknown_operator(source: dict[str, Any]) -> str:
 def _meant(operator: Any) -> str:
     """Return which operator to write."""
     meant = hints.operator(operator) if isinstance(operator, str) else ""
-    return f"Write {meant}." if meant else f"Use one of {', '.join(OPERATORS)}.{_nearest(operator, OPERATORS)}"
-
-
-def _nearest(name: Any, known: Iterable[str]) -> str:
-    near = get_close_matches(name[:40], list(known), 1) if isinstance(name, str) else []
-    return f" Did you mean {near[0]!r}?" if near else ""
+    return f"Write {meant}." if meant else f"Use one of {', '.join(OPERATORS)}.{nearest(operator, OPERATORS)}"

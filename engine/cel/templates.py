@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.cel.errors import InvalidExpression
-from engine.cel.limits import TOO_LONG, Allowance
+from engine.cel.limits import MOST_FAULTS, TOO_LONG, Allowance
 from engine.cel.parser import parse_embedded
 from engine.cel.syntax import Const, Embedded, Entry, Item, Joined, ListOf, MapOf
 
 if TYPE_CHECKING:
     from engine.cel.syntax import Node
 
-MOST_FAULTS = 200  # what comes behind them is not read: nobody would see it
+MOST_POINTER = 1000  # characters of a JSON pointer; every expression below has one
 
 
 class Reader:
@@ -34,12 +34,12 @@ class Reader:
         if isinstance(value, str):
             return self.text(value, pointer)
         if isinstance(value, dict):
-            entries = [(key, self.tree(v, f"{pointer}/{escape(key)}")) for key, v in value.items()]
+            entries = [(key, self.tree(v, _below(pointer, escape(key)))) for key, v in value.items()]
             if all(isinstance(node, Const) for _, node in entries):
                 return Const(0, {key: node.value for key, node in entries if isinstance(node, Const)})
             return MapOf(0, tuple(Entry(Const(0, key), node) for key, node in entries))
         if isinstance(value, list):
-            items = [self.tree(v, f"{pointer}/{i}") for i, v in enumerate(value)]
+            items = [self.tree(v, _below(pointer, i)) for i, v in enumerate(value)]
             if all(isinstance(node, Const) for node in items):
                 return Const(0, [node.value for node in items if isinstance(node, Const)])
             return ListOf(0, tuple(Item(node) for node in items))
@@ -88,6 +88,10 @@ class Reader:
         """Take the characters of an expression. Raises InvalidExpression where there is no room for them."""
         if not self._allowance.characters(characters):
             raise InvalidExpression(TOO_LONG, advice="Let services compute what is as large as this.")
+
+
+def _below(pointer: str, part: str | int) -> str:
+    return f"{pointer}/{part}" if len(pointer) < MOST_POINTER else pointer
 
 
 def escape(key: str) -> str:

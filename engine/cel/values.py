@@ -118,7 +118,6 @@ def microseconds(value: timedelta) -> int:
 _SCALARS: dict[type, Any] = {
     float: number,
     bool: lambda value: "true" if value else "false",
-    type(None): lambda _: "null",
     datetime: stamp,
     timedelta: seconds,
 }

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from engine.cel import ROOTS, Compiler
-from engine.cel.errors import EvaluationError, InvalidExpression
+from engine.cel.errors import EvaluationError, InvalidExpression, nearest
 from engine.cel.functions.times import parse as timestamp
 from engine.cel.limits import TOO_MANY_PATTERNS
 from engine.core import graph as graphs
@@ -22,7 +22,6 @@ from engine.core.events import RESERVED_PREFIXES
 from engine.core.http_checks import check_http
 from engine.core.programs import HTTP_ROOTS, Author, HttpProgram, compile_config
 from engine.core.schemas import SchemaFault, Validator, count_patterns
-from engine.core.shapes import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,6 +88,8 @@ def _check_links(placed: Placed, findings: Findings) -> None:
     known = tuple(step.id for _, step in placed)
     for pointer, step in placed:
         for where, name in _links(pointer, step):
+            if findings.full:
+                return
             if name == step.id:
                 findings.add(where, f"the step {name!r} names itself", code="self_reference")
             elif name not in known:
@@ -200,6 +201,8 @@ def check_references(
 ) -> None:
     """Check that the steps named exist and, where `ancestors` is given, have ended before."""
     for reference in references:
+        if findings.full:
+            return
         name = reference.step
         if name is None:
             continue

@@ -55,6 +55,7 @@ class Plan(Struct, frozen=True, weakref=True):
     output: Expression
     timeout_seconds: float | None
     expressions: int  # characters of all of them
+    programs: tuple[Expression, ...]  # all of them
 
     def effectful(self, step_id: str) -> bool:
         """Tell whether a step is done by an executor rather than decided."""
@@ -83,6 +84,7 @@ def compile_definition(definition: Definition) -> Plan:
         output=output,
         timeout_seconds=definition.timeout_seconds,
         expressions=allowance.length,
+        programs=tuple(allowance.made),
     )
 
 

@@ -30,7 +30,7 @@ from engine.core.model import (
 )
 from engine.core.retry import delay, later
 from engine.core.shown import cut, read, shortened, size
-from engine.core.values import Inadmissible, admit
+from engine.core.values import Inadmissible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -240,7 +240,7 @@ def _leftovers(draft: Draft) -> dict[str, Any]:
 def complete_process(draft: Draft) -> None:
     """End the process as COMPLETED with its output, or as FAILED where that cannot be made."""
     try:
-        output = admit(draft.plan.output.evaluate(draft.scope()))
+        output = draft.admit(draft.plan.output.evaluate(draft.scope()))
     except EvaluationError as fault:
         fail_process(draft, expression_failed(fault, None, "output"))
     except Inadmissible as fault:

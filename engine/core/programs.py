@@ -162,6 +162,7 @@ def _http(config: HttpConfig, author: Author) -> HttpProgram:
     query = author.template(config.query, "query")
     headers = author.template(config.headers, "headers")
     body = None if config.body is UNSET else author.template(config.body, "body")
+    key = author.optional(config.idempotency_key, "idempotency_key")
     return HttpProgram(
         method=config.method,
         url=url,
@@ -173,12 +174,13 @@ def _http(config: HttpConfig, author: Author) -> HttpProgram:
         timeout_seconds=config.timeout_seconds,
         max_response_bytes=config.max_response_bytes,
         max_redirects=config.max_redirects,
-        idempotency_key=author.optional(config.idempotency_key, "idempotency_key"),
+        idempotency_key=key,
         secret_headers=tuple(
-            name for name in config.headers if any(not isinstance(p, str) and p.secret for p in headers.pieces(name))
+            [name for name in config.headers if any(not isinstance(p, str) and p.secret for p in headers.pieces(name))]
+            + (["Idempotency-Key"] if key is not None and key.secret else [])
         ),
         secret_body=body is not None and body.secret,
-        derived=tuple(part for program in (url, query, headers, body) if program for part in program.derived()),
+        derived=tuple(part for program in (url, query, headers, body, key) if program for part in program.derived()),
     )
 
 

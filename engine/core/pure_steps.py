@@ -11,7 +11,6 @@ import msgspec
 
 from engine.cel import EvaluationError
 from engine.cel.errors import OutOfFuel
-from engine.cel.fuel import BYTES_PER_UNIT
 from engine.cel.functions.times import parse as timestamp
 from engine.cel.values import kind, shown, text
 from engine.core.document import TEN_YEARS
@@ -60,8 +59,7 @@ def _run(draft: Draft, path: str, step: StepPlan) -> None:
     program = step.program
     match program:
         case TransformProgram():
-            output = admit(program.mapping.evaluate(draft.scope()))
-            draft.fuel.spend(output.size // BYTES_PER_UNIT * 4)  # admitting a value costs more than walking a text
+            output = draft.admit(program.mapping.evaluate(draft.scope()))
             complete(draft, path, output.value, output.size)
         case DecisionProgram():
             _decide(draft, path, program)
@@ -99,7 +97,7 @@ def _decide(draft: Draft, path: str, program: DecisionProgram) -> None:
 
 
 def _announce(draft: Draft, path: str, program: EventProgram) -> None:
-    payload = admit(program.payload.evaluate(draft.scope()))
+    payload = draft.admit(program.payload.evaluate(draft.scope()))
     stored = {name.replace("output", "payload"): v for name, v in draft.store(payload.value, payload.size).items()}
     draft.emit(CustomerEvent, path, name=program.name, **stored)
     output = admit({"name": program.name})
@@ -177,6 +175,8 @@ def _words(template: Expression, scope: StateScope, what: str, most: int, *, emp
         value = ""
     if type(value) in (int, float):
         value = text(scope.fuel, value)
+    if type(value) is str and "\0" in value:
+        raise template.refused(f"{what} has a NUL character, which PostgreSQL cannot store")
     if type(value) is not str:
         raise template.refused(f"{what} must be a text, and this is {kind(value)}")
     if len(value) > most or not (value or empty):

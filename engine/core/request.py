@@ -5,6 +5,7 @@ Made at send time and never stored: history and logs show the references. The ca
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from engine.core.draft import Inputs
     from engine.core.model import State
 
+_AUTHORITY = re.compile(r"https?://[^/?#]+([/?#].*)?", re.IGNORECASE | re.DOTALL)
+MAX_DERIVED = 20
+MAX_DERIVED_TEXT = 500
 MAX_KEY = 255  # characters, as many as partners commonly keep
 
 
@@ -51,7 +55,7 @@ def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: M
         "idempotency_key": program.idempotency_key and _key(program.idempotency_key, scope),
         "secret_headers": program.secret_headers,
         "secret_body": program.secret_body,
-        "derived": [found for part in program.derived for found in _texts(part.evaluate(scope))],
+        "derived": _derived(program, scope),
     }
     if program.body is not None:
         request["body_type"] = program.body_type
@@ -59,16 +63,32 @@ def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: M
     return request
 
 
+def _derived(program: HttpProgram, scope: StateScope) -> list[str]:
+    """Return what expressions made of secrets, so that it is taken out of answers: that costs with its length."""
+    found: list[str] = []
+    for part in program.derived:
+        texts = _texts(part.evaluate(scope))
+        if len(found) + len(texts) > MAX_DERIVED or any(len(made) > MAX_DERIVED_TEXT for made in texts):
+            limit = f"at most {MAX_DERIVED} texts of {MAX_DERIVED_TEXT} characters may be made of secrets in a step"
+            raise part.refused(limit, hide=False)
+        found += texts
+    return found
+
+
 def _texts(value: Any) -> list[str]:
     if isinstance(value, dict | list):
-        return [found for item in (value.values() if isinstance(value, dict) else value) for found in _texts(item)]
+        items = [*value, *value.values()] if isinstance(value, dict) else value
+        return [found for item in items for found in _texts(item)]
     return [value] if isinstance(value, str) else []
 
 
 def _url(url: Expression, scope: StateScope) -> str:
     value = url.evaluate(scope)
     if type(value) is not str or not value.lower().startswith(("http://", "https://")):
-        raise url.refused("url must begin with http:// or https://")
+        raise url.refused("url must begin with http:// or https://", hide=False)
+    first = url.pieces()[0]
+    if url.secret and not isinstance(first, str) and not _AUTHORITY.fullmatch(str(first.evaluate(scope))):
+        raise url.refused("before a secret the address must have its host, as in https://host/", hide=False)
     return value
 
 

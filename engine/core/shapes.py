@@ -8,9 +8,9 @@ optional field that is null counts as absent.
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol
 
+from engine.cel.errors import nearest
 from engine.core.values import escape
 from engine.errors import Finding
 
@@ -349,9 +349,3 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     if "enum" in schema:
         return {"enum": [*schema["enum"], None]}
     return {"anyOf": [*schema.get("anyOf", [schema]), {"type": "null"}]}
-
-
-def nearest(name: str, known: tuple[str, ...]) -> str:
-    """Return ' Did you mean …?' where a known name is close, else ''."""
-    near = get_close_matches(name[:60], known, 1)
-    return f" Did you mean {near[0]!r}?" if near else ""

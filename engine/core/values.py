@@ -25,10 +25,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Admitted(Struct, frozen=True):
-    """A value in jsonb's form, and how many bytes of JSON it takes."""
+    """A value in jsonb's form, how many bytes of JSON it takes and how many items and members it has in all."""
 
     value: Any
     size: int
+    items: int = 0
 
 
 class Inadmissible(Exception):
@@ -58,11 +59,12 @@ def admit(value: Any, *, max_bytes: int = MEBIBYTE, max_depth: int = MAX_DEPTH) 
     """Return `value` as jsonb would hand it back, with its size. Raises Inadmissible."""
     if value is None or value is True or value is False:
         return Admitted(value, 5 if value is False else 4)
-    form = _Walk(max_bytes, max_depth).form(value, 0)
+    walk = _Walk(max_bytes, max_depth)
+    form = walk.form(value, 0)
     size = len(_encode(form))
     if size > max_bytes:
         raise _too_large(max_bytes)
-    return Admitted(form, size)
+    return Admitted(form, size, walk.items)
 
 
 def _too_large(max_bytes: int) -> Inadmissible:
@@ -72,11 +74,12 @@ def _too_large(max_bytes: int) -> Inadmissible:
 class _Walk:
     """One pass over a value. `left` counts down a lower bound of its bytes, to end early on a huge one."""
 
-    __slots__ = ("deepest", "left", "limit")
+    __slots__ = ("deepest", "items", "left", "limit")
 
     def __init__(self, max_bytes: int, max_depth: int) -> None:
         self.limit = max_bytes
         self.left = max_bytes
+        self.items = 0
         self.deepest = max_depth
 
     def form(self, value: Any, depth: int) -> Any:
@@ -130,6 +133,7 @@ class _Walk:
         return self.integer(int(Decimal(text.decode()))) if b"e" in text else value
 
     def array(self, value: list[Any], depth: int) -> list[Any]:
+        self.items += len(value)
         self.left -= len(value) + 1
         if self.left < 0:
             raise _too_large(self.limit)
@@ -146,6 +150,7 @@ class _Walk:
         return value if changed is None else changed
 
     def object(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+        self.items += len(value)
         self.left -= len(value) + 1
         if self.left < 0:
             raise _too_large(self.limit)

@@ -17,7 +17,7 @@ from engine.cel.functions.operands import encoded, listed, text, whole
 from engine.cel.values import digits, kind, number, shown
 
 MAX_PRECISION = 100
-MAX_WIDTH = 100
+MAX_WIDTH = 100  # characters
 _USUAL = 6  # digits behind the point where no precision is asked for
 _CLAUSE = re.compile(r"%(?:([-0]?)([1-9][0-9]*))?(?:\.([0-9]*))?(.?)", re.ASCII | re.DOTALL)
 _INFINITE = frozenset({"NaN", "Infinity", "-Infinity"})
@@ -62,13 +62,12 @@ def _clause(fuel: Fuel, clause: re.Match[str], item: Any) -> str:
     if write is None or (fill == "0" and letter == "s"):
         raise EvaluationError(f"the format has an unknown clause {shown(clause[0])}; write %% for a percent sign")
     written = write(fuel, item, _precision(precision))
-    return written if width is None else _padded(fuel, written, fill, width)
+    return written if width is None else _padded(written, fill, width)
 
 
-def _padded(fuel: Fuel, written: str, fill: str, width: str) -> str:
+def _padded(written: str, fill: str, width: str) -> str:
     if len(width) > len(str(MAX_WIDTH)) or int(width) > MAX_WIDTH:
         raise EvaluationError(f"the width of a clause must be 1 to {MAX_WIDTH}")
-    fuel.make(int(width))
     if fill == "-":
         return written.ljust(int(width))
     return written.zfill(int(width)) if fill and written not in _INFINITE else written.rjust(int(width))
@@ -83,7 +82,7 @@ def _precision(written: str | None) -> int:
 
 
 def _string(fuel: Fuel, item: Any, _precision: int) -> str:
-    return values.text(fuel, item)
+    return "null" if item is None else values.text(fuel, item)
 
 
 def _decimal(fuel: Fuel, item: Any, _precision: int) -> str:

@@ -24,6 +24,7 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 _LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}([Tt ]([01]\d|2[0-3]):\d{2}(:\d{2})?)?", re.ASCII)
 _PERIOD = re.compile(r"([+-]?)P(?=\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?", re.ASCII)
 _MAX_PERIOD = 40  # characters
+_PERIOD_COST = 40  # fuel for reading a period and counting it
 _LOCAL_COST = 10  # fuel for another time zone
 _UNKNOWN_COST = 1000  # fuel for looking for a zone that there is not
 _SPAN = re.compile(r"([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:h|ms|m|s|us|ns))+|0)", re.ASCII)
@@ -238,7 +239,7 @@ def plus(fuel: Fuel, target: Any, period: Any, zone: Any) -> datetime:
 
 def _read_period(fuel: Fuel, period: Any) -> tuple[int, int]:
     """Return the months and the days of an ISO 8601 period. Raises EvaluationError."""
-    fuel.spend(20)
+    fuel.spend(_PERIOD_COST)
     found = _PERIOD.fullmatch(period) if len(operands.text(period)) <= _MAX_PERIOD else None
     if not found:
         advice = '; hours are added as + duration("2h")' if "T" in period[:_MAX_PERIOD] else ""

@@ -71,7 +71,8 @@ def test_dots_that_lead_nowhere_stay_as_they_are(url: str, value: str, expected:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://x/${base64.decode('/w==')}", "${base64.decode('/w==')}/a", "https://x/${input.?a}"]
+    "url",
+    ["https://x/${base64.decode('/w==')}", "${base64.decode('/w==')}/a", "https://x/${input.?a}", "https://x/${null}"],
 )
 def test_what_is_no_text_is_an_error_with_its_place(url: str) -> None:
     program = Compiler().address(url, "/url")

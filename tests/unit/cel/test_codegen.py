@@ -41,7 +41,7 @@ NODES = {
 BUILTINS = {"len", "KeyError"}
 OURS = {"scope", "fuel", "spend", "step", "secret", "run", "make", "fault", "constants", "x"}
 MADE = re.compile(rf"[tevgk][0-9]+|r_({'|'.join(sorted(KNOWN))})")
-ATTRIBUTES = {"fuel", "spend", "lookup", "step", "secret", "append", "value", "error", "__class__"}
+ATTRIBUTES = {"fuel", "spend", "lookup", "step", "secret", "append", "value", "again", "__class__"}
 STRUCTURE: list[Any] = [None, True, False, 0, 1]  # literals of the generator itself, beside the prices in spend()
 
 

@@ -321,7 +321,7 @@ def test_a_period_later_clocks_show_the_same_time(moment: str, period: str, zone
     [
         *((text, "is not a period such as P1M") for text in ("", "P", "-P", "1M", "p1m", "P1", "P1M ", " P1M", "P1.5M", "P1,5M", "P-1M", "P1M1Y", "P1D1W", "P1M1M", "P\u0661M", "P1M\n", "P1H", "1 month", "P" + "1" * 50 + "M", "P1M" * 100_000)),
         ("PT1H", 'hours are added as + duration("2h")'), ("P1DT12H", 'hours are added as + duration("2h")'), (1, "1 is not a text"), (None, "null is not a text"), (SPAN, "is not a text"),
-        ("P8000Y", "out of range"), ("-P2026Y", "out of range"), ("-P24313M", "out of range"), ("P2912718D", "out of range"), ("-P740000D", "out of range"), ("P" + "9" * 38 + "D", "out of range"), ("P" + "9" * 38 + "Y", "out of range"),
+        ("P7974Y", "out of range"), ("P8000Y", "out of range"), ("-P2026Y", "out of range"), ("-P24313M", "out of range"), ("P2912718D", "out of range"), ("-P740000D", "out of range"), ("P" + "9" * 38 + "D", "out of range"), ("P" + "9" * 38 + "Y", "out of range"),
         ("P8000Y9999999D", "out of range"),
     ],
     ids=lambda value: repr(value)[:50],

@@ -73,6 +73,11 @@ def advice(source: str) -> str:
         ),
         ("date('2026-01-01')", "Write timestamp(x) for a text that is one; now is the present moment."),
         ("today()", "Write timestamp(x) for a text that is one; now is the present moment."),
+        ("now.addDays(1)", 'Write time.plus("P1D", "UTC") for a day later, "P1M" for a month.'),
+        ("now.strftime('%d')", 'Write time.date("UTC") for a text such as 2026-01-31.'),
+        ("merge(input.m, {})", "Write x.merge(…)."),
+        ("Object.assign(input.m)", "Write map.merge(other)."),
+        ("range(3)", "Write lists.range(x)."),
         ("isNull(input.n)", "Write x == null."),
         ("isEmpty(input.l)", "Write size(x) == 0."),
         ("mod(1, 2)", "Write % for the remainder."),
@@ -105,7 +110,16 @@ def test_a_slip_of_the_pen_is_answered_with_the_name_that_was_meant(source: str,
 
 @pytest.mark.parametrize(
     "source",
-    ["math.sqrt(2)", "math.cos(1)", "hash.md5('a')", "cel.let(1)", "optional.empty()", "input.x.zzz()", "f(1)"],
+    [
+        "math.sqrt(2)",
+        "math.cos(1)",
+        "hash.md5('a')",
+        "cel.let(1)",
+        "optional.empty()",
+        "input.x.zzz()",
+        "input.x.cat(1)",
+        "f(1)",
+    ],
 )
 def test_nothing_is_guessed_where_nothing_is_near(source: str) -> None:
     assert advice(source) == "docs/expressions.md lists all functions."

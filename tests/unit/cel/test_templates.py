@@ -31,7 +31,7 @@ def scope() -> Given:
         ("a ${input.s} b", "a x b"),
         ("${input.s}${input.s}", "xx"),
         (" ${input.n}", " 1.5"),
-        ("${input.n} ${input.b} ${input.none} ${input.o}", '1.5 true null {"k":[1]}'),
+        ("${input.n} ${input.b} ${[input.none]} ${input.o}", '1.5 true [null] {"k":[1]}'),
         ("$${input.n}", "${input.n}"),
         ("costs $5 or $${x} ${input.n}", "costs $5 or ${x} 1.5"),
         ('${input["k}"]}', 1),
@@ -147,6 +147,20 @@ def test_faults_are_found_up_to_a_number_that_can_be_read() -> None:
     compiler = Compiler()
     compiler.template(["${1+} " * 150] * 2, "/c")
     assert len(compiler.faults) == MOST_FAULTS
+
+
+@pytest.mark.parametrize(
+    ("source", "expression"),
+    [
+        ("a ${input.none}", "a ${input.none}"),
+        ("${input.s}${null}", "${input.s}${null}"),
+        ("${string(input.none)}", "${string(input.none)}"),
+    ],
+)
+def test_null_cannot_stand_in_a_longer_text(source: str, expression: str) -> None:
+    with pytest.raises(EvaluationError, match="null cannot be written as text; write coalesce") as fault:
+        compile_template({"a": source}, "/c").evaluate(scope())
+    assert (fault.value.pointer, fault.value.expression) == ("/c/a", expression)
 
 
 def test_null_within_a_list_or_an_object_is_written_as_json() -> None:
