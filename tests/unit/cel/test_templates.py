@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.cel import Compiler, EvaluationError, InvalidExpression, compile_template
 from engine.cel.errors import OutOfFuel
 from engine.cel.fuel import FUEL, MAX_TEXT
-from engine.cel.templates import MOST_FAULTS
+from engine.cel.limits import MOST_FAULTS
 from tests.unit.cel.given import Given, alike
 
 NOW = datetime(2026, 3, 1, 12, 30, 0, 500_000, tzinfo=UTC)
