@@ -219,10 +219,8 @@ def _reason(mark: Mark, frame: FrameType) -> str | None:
     try:
         mark.redo(seen["fuel"], *operands)
     except EvaluationError as fault:
-        said = fault.message
-    else:
-        return None
-    return said
+        return fault.message
+    return None
 
 
 def _harmless(mark: Mark, fault: Exception) -> bool:

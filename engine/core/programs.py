@@ -32,6 +32,7 @@ class HttpProgram(Struct, frozen=True):
 
     method: str
     url: Expression
+    base: Expression | None  # what begins a URL that reads a secret, where that is an expression: it must have the host
     query: Expression
     headers: Expression
     body: Expression | None
@@ -166,6 +167,7 @@ def _http(config: HttpConfig, author: Author) -> HttpProgram:
     return HttpProgram(
         method=config.method,
         url=url,
+        base=_base(url),
         query=query,
         headers=headers,
         body=body,
@@ -182,6 +184,11 @@ def _http(config: HttpConfig, author: Author) -> HttpProgram:
         secret_body=body is not None and body.secret,
         derived=tuple(part for program in (url, query, headers, body, key) if program for part in program.derived()),
     )
+
+
+def _base(url: Expression) -> Expression | None:
+    first = url.pieces()[0] if url.secret else ""
+    return None if isinstance(first, str) else first
 
 
 def _wait(config: WaitConfig, author: Author) -> WaitProgram:

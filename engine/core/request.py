@@ -45,7 +45,7 @@ def http_request(plan: Plan, state: State, path: str, inputs: Inputs, secrets: M
     scope = StateScope(state, inputs.payloads, inputs.process_id, begun, secrets=secrets)
     request: dict[str, Any] = {
         "method": program.method,
-        "url": _url(program.url, scope),
+        "url": _url(program, scope),
         "query": _pairs(program.query, program.query.evaluate(scope)),
         "headers": _headers(program.headers, scope),
         "expect_status": program.expect_status,
@@ -82,12 +82,12 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def _url(url: Expression, scope: StateScope) -> str:
+def _url(program: HttpProgram, scope: StateScope) -> str:
+    url, base = program.url, program.base
     value = url.evaluate(scope)
     if type(value) is not str or not value.lower().startswith(("http://", "https://")):
         raise url.refused("url must begin with http:// or https://", hide=False)
-    first = url.pieces()[0]
-    if url.secret and not isinstance(first, str) and not _AUTHORITY.fullmatch(str(first.evaluate(scope))):
+    if base is not None and not _AUTHORITY.fullmatch(str(base.evaluate(scope))):
         raise url.refused("before a secret the address must have its host, as in https://host/", hide=False)
     return value
 
