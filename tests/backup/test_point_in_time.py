@@ -61,11 +61,12 @@ def test_a_recovery_to_a_moment_goes_on_from_there_and_each_recovery_has_a_highe
                     base_backup(first, folder / "base")
                     await_more(traffic)
                     before, moment = list(traffic), house.value("select clock_timestamp()::text")
+                    until = len(traffic)
                     await_more(traffic)
                 worker.kill()
             await_archive(first)
             password = first.password
-        gone = traffic[len(before) + 1 :]  # one may have been on its way
+        gone = traffic[until + 1 :]  # one may have been on its way
         recovery = {**archiving, **page("recovery", folder, moment)}
 
         with (
