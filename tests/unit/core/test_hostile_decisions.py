@@ -25,7 +25,7 @@ from engine.core.request import MAX_DERIVED, MAX_DERIVED_TEXT, http_request
 from engine.errors import Finding, InvalidDefinition
 from engine.executors.http_request import HttpRequest
 from engine.executors.refusals import RequestInvalid
-from engine.hold import Hold
+from engine.hold import MOST_PAYLOADS, Hold
 from engine.queue import Claimed, Loaded
 from tests.unit.core.given import NOW, document, http, lived, manual, transform, wait
 
@@ -132,46 +132,33 @@ class _Desk:
         raise AssertionError(where) from error
 
 
-def held(steps: list[dict[str, Any]], value: Any) -> tuple[Hold, _Desk, dict[int, Any]]:
-    """Return a process that has come to a wait of a minute, held by a worker who has none of its payloads."""
-    life = lived(*steps, value=value)
-    assert life.state.status == "WAITING"
+def loaded(count: int) -> tuple[Hold, list[int]]:
+    """Return a process whose last step reads `count` large values, held by a worker who had none; what it loaded."""
+    sizes = {f"k{i}": f"${{steps.s{i}.output.a.size()}}" for i in range(count)}
+    steps = [transform(f"s{i}", {"a": "${input}"}) for i in range(count)]
+    life = lived(*steps, wait("w", seconds=60), transform("e", sizes), value=["x" * 20] * 680)
+    assert (life.state.status, sorted(life.payloads)) == ("WAITING", list(range(1, count + 1)))
     desk = _Desk(NOW + timedelta(seconds=120))
     hold = Hold(cast("Any", desk), Claimed(1, 1, 1), Loaded(1, 1, 1, 0, 0, life.state.seq, ()), life.state, life.plan)
-    return hold, desk, life.payloads
-
-
-def loads(hold: Hold, desk: _Desk, payloads: dict[int, Any], most: int) -> list[int]:
-    """Return what a hold loads, one after the other, until it wants no more."""
-    loaded: list[int] = []
-    while desk.wanted and len(loaded) < most:
-        loaded.append(desk.wanted.pop())
-        hold.fetched(loaded[-1], payloads[loaded[-1]])
-    return loaded
+    hold.open()
+    found: list[int] = []
+    while desk.wanted and len(found) < 10 * count:
+        found.append(desk.wanted.pop())
+        hold.fetched(found[-1], life.payloads[found[-1]])
+    return hold, found
 
 
 @pytest.mark.parametrize("count", [31, 32, 33, 40])
 def test_a_decision_that_reads_many_large_values_loads_each_once_and_ends(count: int) -> None:
-    large = ["x" * 20] * 680
-    sizes = {f"k{i}": f"${{steps.s{i}.output.a.size()}}" for i in range(count)}
-    steps = [transform(f"s{i}", {"a": "${input}"}) for i in range(count)]
-    hold, desk, payloads = held([*steps, wait("w", seconds=60), transform("e", sizes)], large)
-    assert len(payloads) == count
-    hold.open()
-    loaded = loads(hold, desk, payloads, 10 * count)
-    assert sorted(loaded) == sorted(payloads)
+    hold, found = loaded(count)
+    assert sorted(found) == list(range(1, count + 1))
     assert hold.state.status == "COMPLETED"
-    assert hold.state.activities["e"].output == dict.fromkeys(sizes, 680)
+    assert hold.state.activities["e"].output == {f"k{i}": 680 for i in range(count)}
 
 
 def test_a_hold_lets_go_of_large_values_when_its_decision_is_made() -> None:
-    large = ["x" * 20] * 680
-    sizes = {f"k{i}": f"${{steps.s{i}.output.a.size()}}" for i in range(40)}
-    steps = [transform(f"s{i}", {"a": "${input}"}) for i in range(40)]
-    hold, desk, payloads = held([*steps, wait("w", seconds=60), transform("e", sizes)], large)
-    hold.open()
-    loads(hold, desk, payloads, 400)
-    assert len(hold.payloads) == 32
+    hold, _ = loaded(40)
+    assert len(hold.payloads) == MOST_PAYLOADS
 
 
 # ---- what PostgreSQL cannot store
