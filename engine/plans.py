@@ -1,10 +1,10 @@
 """The compiled definitions of a session: each made once, kept while there is room, shared by every hold that uses it.
 
 A published version never changes, so a plan stays true. What a plan takes of memory and of time is hostile input: up to
-45 times the bytes of its document, and a pattern of ten characters takes a hundred kilobytes and ten milliseconds. So
-documents are weighed first. Invariants: what is kept here weighs at most MOST_WEIGHT in all, some 200 MB of plans; a
-plan that a hold uses is not made a second time; heavy ones are made in a thread, one at a time, so that the heartbeat
-and other processes go on meanwhile.
+45 times the bytes of its document, for expressions some ten times that once they are code, and a pattern of ten
+characters takes a hundred kilobytes and ten milliseconds. So documents are weighed first. Invariants: what is kept
+here weighs at most MOST_WEIGHT in all, some 200 MB of plans; a plan that a hold uses is not made a second time; heavy
+ones are made in a thread, one at a time, so that the heartbeat and other processes go on meanwhile.
 """
 
 from __future__ import annotations

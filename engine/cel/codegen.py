@@ -1,4 +1,4 @@
-"""From a checked tree to Python source: straight code without a call for each node, four times faster than closures.
+"""From a checked tree to Python source: straight code without a call for each node.
 
 The source consists of names made here, of `repr` of scalars and of the words in NAMES: no name, no text of a definition
 comes into it in any other way. Invariants: operands are in local names before an operation is tried on them; work is

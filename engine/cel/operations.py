@@ -266,15 +266,6 @@ def negate(_fuel: Fuel, operand: Any) -> Any:
     raise EvaluationError(f"{shown(operand)} has no sign; only numbers do")
 
 
-def invert(_fuel: Fuel, operand: Any) -> bool:
-    """Return true for false and false for true. Raises EvaluationError for anything else."""
-    if operand is True:
-        return False
-    if operand is False:
-        return True
-    raise EvaluationError(f"{shown(operand)} is not true or false")
-
-
 def contained(fuel: Fuel, item: Any, where: Any) -> bool:
     """Tell whether a list has an item or a map a key. Raises EvaluationError for anything else."""
     cls = type(where)

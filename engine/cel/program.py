@@ -53,11 +53,6 @@ class Program:
         self._text = ""
 
     @property
-    def constant(self) -> bool:
-        """Tell whether the value is known beforehand."""
-        return isinstance(self._tree, Const)
-
-    @property
     def references(self) -> tuple[Reference, ...]:
         """What is read, each reading by itself."""
         return tuple(self._checked.references)

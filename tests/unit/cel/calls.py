@@ -14,7 +14,7 @@ from engine.cel.library import FUNCTIONS, METHODS
 
 OPERATIONS = (
     "equal", "unequal", "less", "less_equal", "greater", "greater_equal", "add", "subtract", "multiply", "divide",
-    "remainder", "negate", "invert", "contained", "index", "select", "optional_select", "optional_index", "has",
+    "remainder", "negate", "contained", "index", "select", "optional_select", "optional_index", "has",
 )  # fmt: skip
 MOST = 10**12
 

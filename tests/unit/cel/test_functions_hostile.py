@@ -83,7 +83,7 @@ def _least(name: str) -> int:
     function = FUNCTIONS.get(name) or METHODS.get(name[1:])
     if function is not None:
         return len(function.params) - function.optional
-    return 1 if name in ("negate", "invert") else 2
+    return 1 if name == "negate" else 2
 
 
 def _most(name: str) -> int:

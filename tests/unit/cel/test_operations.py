@@ -250,14 +250,6 @@ def test_what_has_no_sign() -> None:
         assert "has no sign" in refused("negate", value)
 
 
-def test_only_true_and_false_can_be_turned_round() -> None:
-    assert call("invert", True) is False
-    assert call("invert", False) is True
-    others: tuple[Any, ...] = (0, 1, "", None, [], {}, Some(True))
-    for value in others:
-        assert "not true or false" in refused("invert", value)
-
-
 @pytest.mark.parametrize(
     ("item", "where", "found"),
     [

@@ -107,13 +107,6 @@ def test_what_is_told_of_inputs_is_fit_for_json() -> None:
     assert not any(isinstance(value, datetime | Some) for value in found.values())
 
 
-@pytest.mark.parametrize(
-    ("value", "constant"), [(1, True), ({"a": ["$${x}"]}, True), ("${input.n}", False), (["${now}"], False)]
-)
-def test_a_value_known_beforehand_is_constant(value: Any, constant: bool) -> None:
-    assert compile_template(value).constant is constant
-
-
 def test_what_does_not_fit_names_its_place() -> None:
     program = compile_template({"a/b": "x ${input.n + 1}", "c": "plain", "d": ["${input.n}"]}, "/config/headers")
     refused = {key: program.refused("it does not fit", key) for key in ("a/b", "c", "d")}

@@ -62,11 +62,6 @@ def test_expressions_are_filled_in(source: Any, value: Any) -> None:
     assert template.evaluate(scope()) == value
 
 
-def test_a_template_without_expressions_is_constant() -> None:
-    assert compile_template({"a": [1, "x", "$${"]}).constant
-    assert not compile_template({"a": [1, "${input.x}"]}).constant
-
-
 @pytest.mark.parametrize("source", [{"a": [1, 2]}, [{"x": None}, "y"], {}, [], [[]], 10**30, -0.0, "$x", True])
 def test_a_literal_value_is_handed_on_as_it_is_and_made_once(source: Any) -> None:
     template = compile_template(source)
