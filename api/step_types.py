@@ -17,6 +17,7 @@ ABOUT: dict[str, tuple[str, bool]] = {
     "decision": ("Takes the first branch whose condition is true, else the fallback.", False),
     "transform": ("Makes a new object.", False),
     "manual": ("Asks a person.", False),
+    "noop": ("Does nothing: a placeholder.", True),
 }
 
 

@@ -55,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     http_proxy: str | None = None
     http_no_proxy: tuple[str, ...] = ()
     worker_slots: int = 500
+    hold_activities: int = 0
     silence_limit_seconds: float = 15.0
     lock_probe: bool = True
     drain_seconds: float = 20.0
@@ -265,6 +266,12 @@ SETTINGS: dict[str, Setting] = {
         "what http steps reach without the proxy",
     ),
     "worker_slots": Setting(_between(1, 10_000, int), "processes, 1 to 10,000", "how many one worker holds at a time"),
+    "hold_activities": Setting(
+        _between(0, 1_000_000, int),
+        "activities, 0 to 1,000,000",
+        "after how many a worker gives a process back to the queue, whoever waits. 0: only when its tenant holds more "
+        "than its share of the slots, and another one waits",
+    ),
     "silence_limit_seconds": Setting(
         _between(1, 600, float), _SECONDS.format(1, 600), "a worker whose row stays unchanged this long is dead"
     ),

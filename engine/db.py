@@ -14,6 +14,7 @@ from typing import Any, LiteralString, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+import sql
 from engine.errors import GIVEN_UP, SQLSTATES, BadInput, StepwellError, Unavailable
 
 T = TypeVar("T")
@@ -29,6 +30,8 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 10_000,
 }
 
+_SESSION = sql.query("doctor.session")
+
 
 class LinkLost(Exception):
     """The connection went away; whether a statement in flight was committed is unknown."""
@@ -42,6 +45,8 @@ class Link:
         self._name = name
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"link-{name}")
         self._connection: Connection | None = None
+        self._under_way = 0  # statements
+        self._heard: Callable[[], None] | None = None
 
     async def open(self) -> None:
         """Connect. Raises LinkLost when the server cannot be reached."""
@@ -49,6 +54,7 @@ class Link:
 
     async def close(self) -> None:
         """Close the connection and its thread; a statement in flight is left to the server."""
+        self._fall_deaf()
         if self._connection is not None:
             await self._run(self._connection.close)
         self._thread.shutdown(wait=False)
@@ -72,6 +78,41 @@ class Link:
         """Execute one autocommitted statement without result; return the rows it touched."""
         return await self.call(lambda c: c.execute(statement, parameters, prepare=True).rowcount)
 
+    async def listen(self, statement: LiteralString, heard: Callable[[], None]) -> None:
+        """Execute a `listen`, and from now on call `heard` in the event loop when somebody notifies."""
+        loop = asyncio.get_running_loop()
+
+        def during_a_statement(_: psycopg.Notify) -> None:
+            loop.call_soon_threadsafe(heard)
+
+        await self.call(lambda c: c.add_notify_handler(during_a_statement))
+        await self.do(statement, {})
+        self._heard = heard
+        self._watch_socket()
+
+    def _watch_socket(self) -> None:
+        """Read what comes while no statement is under way. Only then: libpq serves one thread at a time."""
+        if self._heard is not None and self._connection is not None and not self._connection.closed:
+            asyncio.get_running_loop().add_reader(self._connection.fileno(), self._read_socket, self._connection)
+
+    def _leave_socket(self) -> None:
+        if self._heard is not None and self._connection is not None and not self._connection.closed:
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+
+    def _fall_deaf(self) -> None:
+        self._leave_socket()
+        self._heard = None
+
+    def _read_socket(self, connection: Connection) -> None:
+        try:
+            connection.pgconn.consume_input()
+            heard = any(iter(connection.pgconn.notifies, None))
+        except psycopg.Error:
+            self._leave_socket()
+            heard = True  # the next statement tells that the connection is lost
+        if heard and self._heard is not None:
+            self._heard()
+
     async def call(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on the connection in the link's thread."""
         connection = self._connection
@@ -80,17 +121,42 @@ class Link:
         return await self._run(lambda: _guarded(connection, work))
 
     async def _run(self, work: Callable[[], T]) -> T:
+        if not self._under_way:
+            self._leave_socket()
+        self._under_way += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except psycopg.OperationalError as error:
             if self._connection is None:
                 raise LinkLost(str(error)) from error
             raise
+        except asyncio.CancelledError:
+            self._fall_deaf()  # the thread may still be in the statement
+            raise
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._watch_socket()
 
 
 def connect(url: str, name: str) -> Connection:
     """Open an autocommitting connection. Raises psycopg.OperationalError."""
-    return psycopg.connect(url, autocommit=True, application_name=f"stepwell {name}", **KEEPALIVE)
+    connection = psycopg.connect(url, autocommit=True, application_name=f"stepwell {name}", **KEEPALIVE)
+    try:
+        if is_pooled(connection):
+            connection.prepare_threshold = None  # with None, `prepare=True` prepares nothing either
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Tell whether a pooler is between, in whatever mode: it makes up the number by which a client cancels.
+
+    Not by asking for the session's number several times: a pooler with one idle session answers with that each time.
+    """
+    return connection.execute(_SESSION).fetchone() != (connection.info.backend_pid,)
 
 
 def _guarded(connection: Connection, work: Callable[[Connection], T]) -> T:
@@ -110,8 +176,16 @@ def pool(
 ) -> AsyncConnectionPool[psycopg.AsyncConnection[Row]]:
     """Return a pool that is not yet open. It may be opened while PostgreSQL is away.
 
-    `configure` sees each new connection; one for which it raises is not used.
+    `configure` sees each new connection, which is autocommitting; one for which it raises is not used.
     """
+
+    async def begin(new: psycopg.AsyncConnection[Row]) -> None:
+        await new.set_autocommit(True)
+        if await (await new.execute(_SESSION)).fetchone() != (new.info.backend_pid,):
+            new.prepare_threshold = None  # see is_pooled
+        if configure is not None:
+            await configure(new)
+
     return AsyncConnectionPool(
         url,
         min_size=1,
@@ -119,7 +193,7 @@ def pool(
         open=False,
         timeout=3.0,  # a request waits this long for a connection, then answers 503
         reconnect_timeout=5.0,
-        configure=configure,
+        configure=begin,
         check=AsyncConnectionPool.check_connection,
         kwargs={"application_name": f"stepwell {name}", **KEEPALIVE},
         name=name,

@@ -14,11 +14,14 @@ from engine.core.decide import Inputs
 from engine.core.flow import expression_failed
 from engine.core.ids import execution_id
 from engine.core.model import Activity, Category, Failure
+from engine.core.programs import NoopProgram
 from engine.core.request import http_request
 from engine.core.scope import PayloadNeeded
 from engine.executors.http import HttpExecutor, HttpRequest, RequestInvalid
 from engine.hold import Hold
 from engine.traces import HEADER, Outgoing
+
+NOTHING = Completed({}, size=2)
 
 Fetch = Callable[[Hold, int], Awaitable[object]]
 Ready = Callable[[], Awaitable[None]]
@@ -32,6 +35,11 @@ class Effects:
         self._traceparent = traceparent
         self._secrets = secrets
         self._redact = tuple(secrets.values())
+
+    @staticmethod
+    def at_once(hold: Hold, path: str) -> Completed | None:
+        """Return the outcome of an attempt that nobody outside has a part in, None where one has: then `run` it."""
+        return NOTHING if isinstance(hold.plan.steps[path].program, NoopProgram) else None
 
     async def run(
         self, hold: Hold, activity: Activity, now: datetime, fetch: Fetch, ready: Ready

@@ -17,7 +17,6 @@ from msgspec import Struct, field
 
 from engine import queue
 from engine.core.events import Event, encode_body
-from engine.core.snapshot import Snapshot
 from engine.db import Link
 from engine.observe import Flushed, Observer
 
@@ -30,29 +29,37 @@ BLAME = ("22", "23", "54", "SW")
 _encode = msgspec.json.Encoder().encode
 
 
+class Row(Struct, omit_defaults=True):
+    """One row of history."""
+
+    process_id: int
+    tenant_id: int
+    environment_id: int
+    seq: int
+    at: datetime
+    type: str
+    v: int
+    data: msgspec.Raw
+    path: str | None = None
+    attempt: int | None = None
+
+
 class Slip(Struct):
     """What one flush writes for one process; lists as in sql/functions/041_flush.sql, without the process id."""
 
     process_id: int
     tenant_id: int
     environment_id: int
-    events: list[dict[str, Any]] = field(default_factory=list)  # whole rows, from `event_row`
-    mail: list[int] = field(default_factory=list)
-    payloads: dict[int, msgspec.Raw] = field(default_factory=dict)
-    waits: list[dict[str, Any]] = field(default_factory=list)
-    unwaits: list[dict[str, Any]] = field(default_factory=list)
-    tasks: list[dict[str, Any]] = field(default_factory=list)
-    untasks: list[dict[str, Any]] = field(default_factory=list)
-    assignments: list[dict[str, Any]] = field(default_factory=list)
-    undeliveries: list[dict[str, Any]] = field(default_factory=list)
-    status: dict[str, Any] | None = None
-    snapshot: Snapshot | None = None
-    snapshot_seq: int = 0
-    ended: dict[str, Any] | None = None
+    events: list[Row] = field(default_factory=list)
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # all else, by its key in the document
+    size: int = 0  # bytes of the values among them
     park: bool = False
-    park_bell: int = 0
-    park_due: datetime | None = None
     give_back: bool = False
+
+    def put(self, key: str, rows: list[dict[str, Any]]) -> None:
+        """Add rows of one kind."""
+        if rows:
+            self.rows.setdefault(key, []).extend(rows)
 
 
 class Refused(Struct, frozen=True):
@@ -69,52 +76,29 @@ class Refused(Struct, frozen=True):
 
 def document(slips: list[Slip]) -> bytes:
     """Return the JSON document of a batch, absent keys left out, rows ordered by process id (all writers alike)."""
-    rows: dict[str, list[Any]] = {}
+    whole: dict[str, list[Any]] = {}
     for slip in sorted(slips, key=lambda s: s.process_id):
-        _add(rows, slip)
-    return _encode(rows)
+        if slip.events:
+            whole.setdefault("events", []).extend(slip.events)
+        for key, rows in slip.rows.items():
+            whole.setdefault(key, []).extend({"process_id": slip.process_id, **row} for row in rows)
+    return _encode(whole)
 
 
-def _add(rows: dict[str, list[Any]], slip: Slip) -> None:
-    """Add one slip's rows, each with its process id."""
-    parts: dict[str, list[dict[str, Any]]] = {
-        "mail": [{"id": id_} for id_ in slip.mail],
-        "undeliveries": slip.undeliveries,
-        "payloads": [{"n": n, "body": body} for n, body in slip.payloads.items()],
-        "waits": slip.waits,
-        "unwaits": slip.unwaits,
-        "tasks": slip.tasks,
-        "untasks": slip.untasks,
-        "assignments": slip.assignments,
-        "processes": [slip.status] if slip.status else [],
-        "snapshots": [{"seq": slip.snapshot_seq, "state": slip.snapshot}] if slip.snapshot else [],
-        "ended": [slip.ended] if slip.ended else [],
-        "parks": [{"bell": slip.park_bell, "due_at": slip.park_due}] if slip.park else [],
-        "give_backs": [{}] if slip.give_back else [],
-    }
-    if slip.events:
-        rows.setdefault("events", []).extend(slip.events)
-    for key, found in parts.items():
-        if found:
-            rows.setdefault(key, []).extend({"process_id": slip.process_id, **row} for row in found)
-
-
-def event_row(process_id: int, tenant_id: int, environment_id: int, event: Event) -> dict[str, Any]:
+def event_row(process_id: int, tenant_id: int, environment_id: int, event: Event) -> Row:
     """Return one history row. Raises UnicodeEncodeError for a text that is no UTF-8."""
-    row: dict[str, Any] = {
-        "process_id": process_id,
-        "tenant_id": tenant_id,
-        "environment_id": environment_id,
-        "seq": event.seq,
-        "at": event.at,
-        "type": event.type,
-        "v": event.v,
-        "data": msgspec.Raw(encode_body(event.body)),
-    }
-    if event.path is not None:
-        row["path"] = event.path
-        row["attempt"] = event.attempt
-    return row
+    return Row(
+        process_id,
+        tenant_id,
+        environment_id,
+        event.seq,
+        event.at,
+        event.type,
+        event.v,
+        msgspec.Raw(encode_body(event.body)),
+        event.path,
+        event.attempt if event.path is not None else None,
+    )
 
 
 async def send(link: Link, me: int, slips: list[Slip], observe: Observer) -> tuple[frozenset[int], list[Refused]]:

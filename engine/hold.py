@@ -18,25 +18,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-import msgspec
-
 from engine.core.commands import Broken, Command, Mail, Opened, Signal, Unreadable, Woken
 from engine.core.compile import Plan
 from engine.core.decide import Decision, Inputs, decide
-from engine.core.events import ActivityWaiting, Body, CommandRejected, Event, TaskAssigned, TaskCreated
-from engine.core.model import TERMINAL, Activity, ActivityStatus, Category, Failure, State, Task, next_due
+from engine.core.events import Event
+from engine.core.model import Activity, ActivityStatus, Category, Failure, State, next_due
 from engine.core.scope import PayloadNeeded
-from engine.core.snapshot import snapshot_of
-from engine.flush import Slip, event_row
+from engine.flush import Slip
 from engine.queue import Claimed, Loaded, Rung, read_mail
 from engine.report import Story
+from engine.slips import Signals, Wait, Writer, give_back
 
 MOST_PAYLOADS = 32  # values over 8 KB kept in memory for one hold; what is needed again is loaded again
 SHORT = timedelta(seconds=1)  # a wake-up nearer than this is awaited in memory: parking costs two commits
-SNAPSHOT_AT_PARK = 64  # events since the last snapshot (design section 3)
-SNAPSHOT_IN_FLUSH = 256
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Desk(Protocol):
@@ -50,6 +44,9 @@ class Desk(Protocol):
 
     def dirty(self, hold: Hold) -> None:
         """Put the hold before the flusher."""
+
+    def has_had_enough(self, hold: Hold) -> bool:
+        """Tell whether it is others' turn: the process is to be given back."""
 
     def fetch(self, hold: Hold, n: int) -> None:
         """Load payload `n`, then call `hold.fetched`."""
@@ -73,6 +70,9 @@ class Hold:
         self.losses = loaded.losses
         self.story = Story(claimed, plan, state)  # what its durable events tell those who watch
         self.payloads: dict[int, Any] = {}
+        self.size = loaded.size  # characters of JSON its state is made of
+        self.done = 0  # attempts executed in this hold
+        self.since = desk.now()
         self.effects: dict[str, tuple[int, asyncio.Task[None]]] = {}  # path → attempt, task
         self.in_flight: list[Event] = []
         self.draining = False  # to be given back as soon as it is quiet, unless it can be parked
@@ -81,24 +81,30 @@ class Hold:
         self.broken = False  # reloaded to fail, since PostgreSQL refused what it wanted to write
         self._desk = desk
         self._commands: deque[Command] = deque()
-        self._fetching = False
+        self._fetching: set[int] = set()  # numbers of values that are on their way
         self._pending: list[Event] = []
         self._new_payloads: dict[int, Any] = {}
         self._decided: set[int] = set()
-        self._signals: dict[int, dict[str, Any]] = {}  # mail id → row of the signal, until its outcome is taken
-        self._durable_status = state.status
-        self._durable_waits = _waits(state)
-        self._durable_tasks = _tasks(state)
-        self._snapshot_seq = loaded.snapshot_seq
-        self._looked: frozenset[tuple[str, str, str]] = frozenset()  # keyed waits already looked for
+        self._signals: Signals = {}  # until their outcome is taken
+        self._writer = Writer(claimed, state, loaded.snapshot_seq)
+        self._looked: frozenset[Wait] = frozenset()  # keyed waits already looked for
         self._alarm: tuple[datetime, asyncio.TimerHandle] | None = None
 
     # -- deciding
 
-    def open(self) -> None:
-        """Begin: go on from the state that was loaded, and be awake for what is due soon."""
-        self.act(Opened())
+    def open(self) -> list[Activity]:
+        """Begin: go on from the state that was loaded, and be awake for what is due soon.
+
+        Return what may begin at once, if it is still wanted: it was decided by who handed the process over.
+        """
+        handed = self.claimed.handed == self.state.seq
+        ready = [a for a in self.state.activities.values() if self._is_effect(a)] if handed else []
+        self.act(Opened(handed=handed))
         self._set_alarm()
+        return ready
+
+    def _is_effect(self, activity: Activity) -> bool:
+        return activity.status is ActivityStatus.RUNNING and self.plan.effectful(activity.path)
 
     def act(self, command: Command) -> None:
         """Decide a command, in the order they come; the events wait for the next flush."""
@@ -121,7 +127,7 @@ class Hold:
     def fetched(self, n: int, value: Any) -> None:
         """Take in a value over 8 KB that `decide` asked for."""
         self.payloads[n] = value
-        self._fetching = False
+        self._fetching.discard(n)
         self._pump()
         while len(self.payloads) > MOST_PAYLOADS and not self._fetching:  # else what is asked for again would be gone
             del self.payloads[next(iter(self.payloads))]
@@ -133,8 +139,9 @@ class Hold:
             try:
                 decision = self._decide(self._commands[0])
             except PayloadNeeded as need:
-                self._fetching = True
-                self._desk.fetch(self, need.number)
+                self._fetching = set(need.numbers)
+                for n in need.numbers:
+                    self._desk.fetch(self, n)
                 return
             self._commands.popleft()
             self._apply(decision)
@@ -197,7 +204,7 @@ class Hold:
     @property
     def leaving(self) -> bool:
         """Tell whether it is to be given back: then no further effect starts."""
-        return self.draining or self.outdated
+        return self.draining or self.outdated or self._desk.has_had_enough(self)
 
     # -- writing
 
@@ -208,90 +215,18 @@ class Hold:
         """
         if self.in_flight:
             return None
-        slip = Slip(self.id, self.claimed.tenant_id, self.claimed.environment_id)
-        if self._pending:
-            self._take_events(slip)
-        quiet = self._quiet()
-        if quiet and (self.outdated or (self.draining and not self._parkable())):
-            slip.give_back = True
-        elif quiet and self._parkable() and not self.must_look():
-            self._take_park(slip)
-        return slip if slip.events or slip.park or slip.give_back else None
-
-    def _take_events(self, slip: Slip) -> None:
-        scope = (self.id, self.claimed.tenant_id, self.claimed.environment_id)
-        slip.events = [event_row(*scope, event) for event in self._pending]
-        slip.payloads = {n: msgspec.Raw(_encode(value)) for n, value in self._new_payloads.items()}
-        for event in self._pending:
-            if event.body.command is not None:
-                slip.mail.append(event.body.command)
-                signal = self._signals.pop(event.body.command, None)
-                if signal is not None and _unused(event.body):
-                    slip.undeliveries.append(signal)
-        self._take_waits(slip)
-        # A retry that fails at once ends where it began, and yet it has ended anew.
-        ended = any(event.body.status in TERMINAL for event in self._pending)
-        if ended or self.state.status is not self._durable_status:
-            self._take_status(slip)
-        if self.state.seq - self._snapshot_seq >= SNAPSHOT_IN_FLUSH:
-            self._take_snapshot(slip)
+        slip = self._writer.slip(self._pending, self.state, self._new_payloads, self._signals)
         self.in_flight, self._pending, self._new_payloads = self._pending, [], {}
-
-    def _take_waits(self, slip: Slip) -> None:
-        opened = any(isinstance(event.body, ActivityWaiting | TaskCreated) for event in self._pending)
-        if not (opened or self._durable_waits or self._durable_tasks):
-            return
-        waits, tasks = _waits(self.state), _tasks(self.state)
-        slip.waits = [_wait_row(key) for key in waits - self._durable_waits]
-        slip.unwaits = [_wait_row(key) for key in self._durable_waits - waits]
-        slip.tasks = [self._task_row(path) for path in tasks - self._durable_tasks]
-        slip.untasks = [{"path": path} for path in self._durable_tasks - tasks]
-        slip.assignments = [self._assignment(path) for path in self._assigned() & tasks & self._durable_tasks]
-        self._durable_waits, self._durable_tasks = waits, tasks
-        self._looked &= waits
-
-    def _assigned(self) -> set[str]:
-        return {event.path for event in self._pending if event.path and isinstance(event.body, TaskAssigned)}
-
-    def _assignment(self, path: str) -> dict[str, Any]:
-        task = _task_of(self.state.activities[path])
-        return {"path": path, "assignee": task.assignee if task else None}
-
-    def _task_row(self, path: str) -> dict[str, Any]:
-        activity = self.state.activities[path]
-        task = _task_of(activity)
-        assert task is not None  # noqa: S101  `path` comes from _tasks
-        return {
-            "path": path,
-            "run": activity.run,
-            "definition_id": self.state.definition_id,
-            "title": task.title,
-            "assignee": task.assignee,
-            "group": task.group,
-            "form": task.form,
-            "due_at": task.due_at,
-            "created_at": self.state.last_at,
-        }
-
-    def _take_status(self, slip: Slip) -> None:
-        state = self.state
-        slip.status = {"status": state.status, "started_at": state.started_at, "ended_at": state.ended_at}
-        if state.error is not None:
-            slip.status |= {"error_code": state.error.code, "failed_step": state.error.step_id}
-        if state.status in TERMINAL and state.business_key is not None:
-            slip.ended = {"definition_id": state.definition_id, "business_key": state.business_key}
-        self._durable_status = state.status
-
-    def _take_snapshot(self, slip: Slip) -> None:
-        slip.snapshot = snapshot_of(self.state)
-        slip.snapshot_seq = self._snapshot_seq = self.state.seq
-
-    def _take_park(self, slip: Slip) -> None:
-        slip.park = True
-        slip.park_bell = self.bell
-        slip.park_due = next_due(self.state)
-        if self.state.seq - self._snapshot_seq >= SNAPSHOT_AT_PARK and self.state.status not in TERMINAL:
-            self._take_snapshot(slip)
+        self.size += slip.size
+        self._looked &= self._writer.waits
+        leaving = self.leaving
+        if self._is_quiet(leaving=leaving):
+            parkable = self._parkable()
+            if self.outdated or (leaving and not parkable):
+                give_back(slip, self.state.seq)
+            elif parkable and not self.must_look():
+                self._writer.park(slip, self.state, self.bell, next_due(self.state))
+        return slip if slip.events or slip.rows else None
 
     def confirm(self) -> list[Activity]:
         """Note that the slip in flight is durable; return the activities whose effects it allows to start."""
@@ -310,17 +245,15 @@ class Hold:
 
     # -- parking
 
-    def _quiet(self) -> bool:
-        """Nothing runs, nothing is to be decided."""
+    def _is_quiet(self, *, leaving: bool) -> bool:
+        """Tell whether nothing is under way, and nothing about to begin unless the hold is `leaving`."""
         if self.effects or self._commands or self._fetching:
             return False
-        return self.leaving or all(a.status is not ActivityStatus.RUNNING for a in self.state.activities.values())
+        return leaving or not (self.in_flight and self.in_flight[-1].body.starts)
 
     def _parkable(self) -> bool:
         """Tell whether the state asks for nothing soon."""
-        if any(a.status is ActivityStatus.RUNNING for a in self.state.activities.values()):
-            return False
-        if self.state.seq == 0:
+        if self.state.seq == 0 or any(a.status is ActivityStatus.RUNNING for a in self.state.activities.values()):
             return False
         due = next_due(self.state)
         return due is None or due - self._desk.now() > SHORT
@@ -331,7 +264,7 @@ class Hold:
         One look per wait and hold is enough, if it starts after the flush that registered the wait has returned: every
         later signal finds the wait by itself. A wait registered by a predecessor counts as not yet looked for.
         """
-        return not self._looked.issuperset(key for key in self._durable_waits if key[1])
+        return not self._looked.issuperset(key for key in self._writer.waits if key[1])
 
     def wants_look(self) -> bool:
         """Tell whether a look now would be a look after the registering flush."""
@@ -339,7 +272,7 @@ class Hold:
 
     def looked(self) -> None:
         """Note that a look for every wait now durable has returned."""
-        self._looked = self._durable_waits
+        self._looked = self._writer.waits
         self._desk.dirty(self)
 
     def open_waits(self) -> list[dict[str, Any]]:
@@ -349,7 +282,7 @@ class Hold:
             "tenant_id": self.claimed.tenant_id,
             "environment_id": self.claimed.environment_id,
         }
-        keys = {(name, correlation) for name, correlation, _ in self._durable_waits - self._looked if correlation}
+        keys = {(name, correlation) for name, correlation, _ in self._writer.waits - self._looked if correlation}
         return [{**scope, "name": name, "correlation": correlation} for name, correlation in keys]
 
     def close(self) -> None:
@@ -360,36 +293,6 @@ class Hold:
         for _, task in self.effects.values():
             task.cancel()
         self.effects.clear()
-
-
-def _waits(state: State) -> frozenset[tuple[str, str, str]]:
-    """Return (name, correlation, path) of every open signal wait."""
-    return frozenset(
-        (a.wait.signal, a.wait.correlation, a.path)
-        for a in state.activities.values()
-        if a.status is ActivityStatus.WAITING and a.wait is not None and a.wait.signal is not None
-    )
-
-
-def _tasks(state: State) -> frozenset[str]:
-    """Return the path of every open task."""
-    return frozenset(a.path for a in state.activities.values() if _task_of(a) is not None)
-
-
-def _task_of(activity: Activity) -> Task | None:
-    """Return the open task of an activity."""
-    waiting = activity.status is ActivityStatus.WAITING and activity.wait is not None
-    return activity.wait.task if waiting and activity.wait is not None else None
-
-
-def _unused(body: Body) -> bool:
-    """Tell whether a signal was refused for want of a wait: it may serve another one."""
-    return isinstance(body, CommandRejected) and body.code == "no_matching_wait"
-
-
-def _wait_row(key: tuple[str, str, str]) -> dict[str, Any]:
-    name, correlation, path = key
-    return {"name": name, "correlation": correlation, "path": path}
 
 
 def _bug(error: Exception) -> Failure:

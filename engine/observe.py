@@ -198,28 +198,59 @@ def row_lost(told: Observation) -> bool:
     return isinstance(told, Trouble) and told.where == "session"
 
 
-class Readers:
-    """Several readers as one. What one of them lets out is reported to the others, once.
+def wants(observer: Observer, kind: type[Observation], level: str) -> bool:
+    """Tell whether a reader may do something with such an observation: who makes many asks once, and makes them or not.
 
-    A reader that has `kinds` is given those alone: at 20,000 activities a second each call counts.
+    A reader that has `wants` says so itself; one that has `kinds` reads those alone; any other reads all.
     """
+    says = getattr(observer, "wants", None)
+    return bool(says(kind, level)) if says is not None else kind in getattr(observer, "kinds", (kind,))
+
+
+class Wanted(Struct, frozen=True):
+    """Which of the observations that each activity makes anybody wants: at 20,000 activities a second each one counts.
+
+    `begins`: of attempts; `ends`: of attempts that went well, those that failed are always told of; `calls`: executors
+    that are done.
+    """
+
+    begins: bool = True
+    ends: bool = True
+    calls: bool = True
+
+
+def wanted(observer: Observer) -> Wanted:
+    """Return what a reader wants of activities."""
+    return Wanted(
+        begins=wants(observer, ActivityBegan, "info"),
+        ends=wants(observer, ActivityEnded, "info"),
+        calls=wants(observer, Called, "debug"),
+    )
+
+
+class Readers:
+    """Several readers as one, each given what it `wants`. What one of them lets out is reported to the others, once."""
 
     def __init__(self, *readers: Observer) -> None:
         self._readers = readers
-        self._of: dict[type[Observation], tuple[Observer, ...]] = {}
+        self._of: dict[tuple[type[Observation], str], tuple[Observer, ...]] = {}
         self._broken: set[int] = set()
 
     def __call__(self, observation: Observation) -> None:
         """Give it to each."""
-        kind = type(observation)
-        readers = self._of.get(kind)
+        key = type(observation), observation.level
+        readers = self._of.get(key)
         if readers is None:
-            readers = self._of[kind] = tuple(r for r in self._readers if kind in getattr(r, "kinds", (kind,)))
+            readers = self._of[key] = tuple(reader for reader in self._readers if wants(reader, *key))
         for reader in readers:
             try:
                 reader(observation)
             except Exception as error:  # noqa: BLE001  see the module's docstring
                 self._report(reader, error)
+
+    def wants(self, kind: type[Observation], level: str) -> bool:
+        """Tell whether any of them reads such an observation."""
+        return any(wants(reader, kind, level) for reader in self._readers)
 
     def _report(self, broken: Observer, error: Exception) -> None:
         if id(broken) in self._broken:
@@ -250,14 +281,23 @@ class JsonLog:
 
     def __call__(self, observation: Observation) -> None:
         """Write one line, soon."""
-        if LEVELS[observation.level] < self._floor or not (self._all or self._wanted(observation)):
+        if not self._loud(observation.level) or not (self._all or self._wanted(observation)):
             return
         with contextlib.suppress(ValueError, TypeError, UnicodeError):  # see the module's docstring
             self._lines.put(self._line(observation))
 
+    def wants(self, kind: type[Observation], level: str) -> bool:
+        """Tell whether there may be a line for such an observation."""
+        quiet = kind in (ActivityBegan, ActivityEnded) and level != "error" and not (self._all or self._effectful)
+        return self._loud(level) and not quiet
+
     def close(self) -> None:
         """Write what is waiting, within LAST_WRITE_S."""
         self._lines.close()
+
+    def _loud(self, level: str) -> bool:
+        """Tell whether a level is logged. One that is not known is, since asking must not raise."""
+        return LEVELS.get(level, self._floor) >= self._floor
 
     def _wanted(self, observation: Observation) -> bool:
         if not isinstance(observation, ActivityBegan | ActivityEnded):

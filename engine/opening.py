@@ -27,7 +27,8 @@ from engine.db import Link
 from engine.errors import InvalidDefinition
 from engine.observe import Observer, Trouble, WorkerChanged
 from engine.plans import Heavy, Key, Plans
-from engine.queue import Claimed, Loaded
+from engine.queue import Claimed, Loaded, Recalled
+from engine.recent import Recent
 
 UNREADABLE = (ValueError, LookupError, TypeError, msgspec.MsgspecError, InvalidExpression)
 TURN_SECONDS = 0.05  # of opening without a pause: in one go their events fill one flush
@@ -40,6 +41,7 @@ class Opener:
     """Opens holds for one session; `begin` takes each in."""
 
     def __init__(self, link: Link, me: int, observe: Observer, begin: Begin) -> None:
+        self.recent = Recent()
         self._link = link
         self._me = me
         self._observe = observe
@@ -52,8 +54,10 @@ class Opener:
         by_id = {c.process_id: c for c in claimed}
         current = True
         suspects = []
-        heavy: dict[Key, list[tuple[Claimed, Row]]] = {}  # whose plans take long: after all others
-        rows = await queue.load(self._link, self._me, list(by_id), alone=False)
+        heavy: dict[Key, list[tuple[Claimed, Row, Recalled | None]]] = {}  # whose plans take long: after all others
+        recalled = {id_: self.recent.recall(id_) for id_ in by_id}
+        known = [0 if state is None else state.state.seq for state in recalled.values()]
+        rows = await queue.load(self._link, self._me, list(by_id), alone=False, known=known)
         self._turn = time.monotonic()
         for row in rows:
             await self._give_way()
@@ -61,19 +65,19 @@ class Opener:
             if queue.is_suspect(row):
                 suspects.append(claim)
             elif _key(row) in heavy:
-                heavy[_key(row)].append((claim, row))
+                heavy[_key(row)].append((claim, row, recalled[claim.process_id]))
             else:
                 try:
-                    current &= await self._open_row(claim, row, self._plans.light)
+                    current &= await self._open_row(claim, row, self._plans.light, recalled[claim.process_id])
                 except Heavy:
-                    heavy[_key(row)] = [(claim, row)]
+                    heavy[_key(row)] = [(claim, row, recalled[claim.process_id])]
         for suspect in suspects:
             current &= await self.open_alone(suspect)
         for orphan in by_id.values():  # a ring for a process that retention took away
-            await flush.send(self._link, self._me, [_slip(orphan, park=True)], self._observe)
-        for claim, row in itertools.chain.from_iterable(heavy.values()):
+            await flush.send(self._link, self._me, [_given_up(orphan, "parks", bell=0)], self._observe)
+        for claim, row, known_state in itertools.chain.from_iterable(heavy.values()):
             await self._give_way()
-            current &= await self._open_row(claim, row, self._plans.get)
+            current &= await self._open_row(claim, row, self._plans.get, known_state)
         return current
 
     async def _give_way(self) -> None:
@@ -87,10 +91,10 @@ class Opener:
         rows = await queue.load(self._link, self._me, [claimed.process_id], alone=True)
         return all([await self._open_row(claimed, row, self._plans.get) for row in rows])
 
-    async def _open_row(self, claimed: Claimed, row: Row, find: Find) -> bool:
+    async def _open_row(self, claimed: Claimed, row: Row, find: Find, known: Recalled | None = None) -> bool:
         """Open one loaded row; False if a newer release wrote it. Raises Heavy where `find` does."""
         try:
-            loaded, state = queue.read_loaded(row)
+            loaded, state = queue.read_loaded(row, known)
             plan = await find((loaded.definition_id, loaded.version))
         except OutdatedSnapshot:
             history = await queue.whole_history(self._link, claimed.process_id)
@@ -107,7 +111,8 @@ class Opener:
     async def _give_back(self, claimed: Claimed, why: str) -> None:
         id_ = claimed.process_id
         self._observe(WorkerChanged(process=id_, level="error", worker=self._me, what="outdated", detail=why))
-        await flush.send(self._link, self._me, [_slip(claimed, give_back=True)], self._observe)
+        slip = _given_up(claimed, "give_backs", seq=claimed.handed)  # it leaves as it came
+        await flush.send(self._link, self._me, [slip], self._observe)
 
     async def set_aside(self, process_id: int, error: Exception) -> None:
         """Put a process into quarantine: it can neither go on nor fail."""
@@ -120,7 +125,8 @@ def _key(row: Row) -> Key:
     return row[1], row[2]
 
 
-def _slip(claimed: Claimed, *, park: bool = False, give_back: bool = False) -> flush.Slip:
+def _given_up(claimed: Claimed, key: str, **row: int | None) -> flush.Slip:
     """Return a slip that gives up a lease nothing was loaded for."""
-    scope = (claimed.process_id, claimed.tenant_id, claimed.environment_id)
-    return flush.Slip(*scope, park=park, give_back=give_back)
+    slip = flush.Slip(claimed.process_id, claimed.tenant_id, claimed.environment_id)
+    slip.put(key, [row])
+    return slip

@@ -1,4 +1,4 @@
-"""The worker's statements as typed calls: register, tick (claim and heartbeat), load, look, flush, bury.
+"""The worker's statements as typed calls: register, tick (claim and heartbeat), load, look, flush.
 
 One call = one autocommitted statement on the worker's own link. Nothing here decides or keeps anything.
 Errors: psycopg.Error from the statement, LinkLost when the connection went away, Fenced when the worker row is gone.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from typing import Any, TypeVar, get_args
 
@@ -19,10 +19,11 @@ from msgspec import Struct
 import sql
 from engine.core.commands import Cancel, Mail, Orders, Unreadable
 from engine.core.events import Event, decode_body
-from engine.core.evolve import evolve
+from engine.core.evolve import fold
 from engine.core.model import State
 from engine.core.snapshot import restore
 from engine.db import Link
+from engine.lanes import Taken
 
 T = TypeVar("T")
 DEADLOCK = "40P01"
@@ -36,11 +37,12 @@ class Fenced(Exception):
 
 
 class Claimed(Struct, frozen=True, array_like=True):
-    """A new hold of ours."""
+    """A new hold of ours. `handed`: if its history ends with that event, nothing of what is RUNNING has begun."""
 
     process_id: int
     tenant_id: int
     environment_id: int
+    handed: int | None = None
 
 
 class Ring(Struct, frozen=True, array_like=True):
@@ -72,7 +74,8 @@ class Tick(Struct, frozen=True):
     now: datetime | None = None
     claimed: tuple[Claimed, ...] = ()
     rung: tuple[Ring, ...] = ()
-    more: bool = False
+    taken: tuple[Taken, ...] = ()
+    waiting: tuple[int, ...] = ()
 
 
 class Loaded(Struct, frozen=True):
@@ -85,6 +88,14 @@ class Loaded(Struct, frozen=True):
     bell: int
     snapshot_seq: int
     mail: tuple[tuple[int, msgspec.Raw], ...]
+    size: int = 0  # characters of JSON that its state was read from
+
+
+class Recalled(Struct, frozen=True):
+    """A state we still have of a process that we held lately, and the characters of JSON it was read from."""
+
+    state: State
+    size: int
 
 
 _tick = msgspec.json.Decoder(Tick)
@@ -127,9 +138,15 @@ async def register(link: Link, release: str, *, lock: bool) -> tuple[int, dateti
     return row[0], row[1]
 
 
-async def tick(link: Link, me: int, slots: int) -> Tick:
-    """Beat, match, fire, claim up to `slots`, sweep, read rung leases. Raises Fenced."""
-    row = await again(lambda: link.only(sql.query("worker.tick"), {"me": me, "slots": slots}))
+async def tick(
+    link: Link, me: int, slots: int, lanes: dict[str, Any] | None, *, whole: bool = True, sleeping: bool = False
+) -> Tick:
+    """Beat, match, claim up to `slots` of the `lanes` (see stepwell.claim), none without; a `whole` tick also fires,
+    sweeps and reads all rung leases. `sleeping`: callers are to wake us. Raises Fenced.
+    """
+    wanted = None if lanes is None else msgspec.json.encode(lanes).decode()
+    parameters = {"me": me, "slots": slots, "lanes": wanted, "whole": whole, "sleeping": sleeping}
+    row = await again(lambda: link.only(sql.query("worker.tick"), parameters))
     answer = _tick.decode(row[0])
     if not answer.alive:
         raise Fenced
@@ -157,9 +174,14 @@ async def flush(link: Link, me: int, document: bytes) -> frozenset[int]:
     return frozenset(_parked.decode(row[0])["parked"])
 
 
-async def load(link: Link, me: int, ids: list[int], *, alone: bool) -> list[tuple[Any, ...]]:
-    """Return the raw rows of newly claimed processes, to be read one by one (`read_loaded`): one may be unreadable."""
-    return await link.all(sql.query("worker.load"), {"me": me, "ids": ids, "alone": alone})
+async def load(
+    link: Link, me: int, ids: list[int], *, alone: bool, known: list[int] | None = None
+) -> list[tuple[Any, ...]]:
+    """Return the raw rows of newly claimed processes, to be read one by one (`read_loaded`): one may be unreadable.
+
+    `known`: for each id the seq of the state we still have, 0 for none.
+    """
+    return await link.all(sql.query("worker.load"), {"me": me, "ids": ids, "alone": alone, "known": known or []})
 
 
 def is_suspect(row: tuple[Any, ...]) -> bool:
@@ -172,19 +194,20 @@ def without_snapshot(row: tuple[Any, ...], history: str | None) -> tuple[Any, ..
     return (*row[:3], None, 0, row[5], history, *row[7:])
 
 
-def read_loaded(row: tuple[Any, ...]) -> tuple[Loaded, State]:
-    """Read and fold one loaded row. Raises NewerEvent, OutdatedSnapshot, ValueError."""
+def read_loaded(row: tuple[Any, ...], known: Recalled | None = None) -> tuple[Loaded, State]:
+    """Read and fold one loaded row, upon the state that was named as `known`. Raises NewerEvent, OutdatedSnapshot,
+    ValueError.
+    """
     id_, definition_id, version, snapshot, snapshot_seq, losses, history, inbox, bell = row
     mail = _mail.decode(inbox) if inbox else ()
-    return Loaded(id_, definition_id, version, losses, bell, snapshot_seq, mail), fold(snapshot, history)
+    begin, size = (known.state, known.size) if known and snapshot is None else (restore(snapshot), len(snapshot or ""))
+    size += len(history or "")
+    return Loaded(id_, definition_id, version, losses, bell, snapshot_seq, mail, size), fold(_events(history), begin)
 
 
-def fold(snapshot: str | None, history: str | None) -> State:
-    """Return the state a snapshot and the history after it tell. Raises NewerEvent, OutdatedSnapshot."""
-    state = restore(snapshot)
+def _events(history: str | None) -> Iterator[Event]:
     for seq, at, type_, v, path, attempt, data in _history.decode(history) if history else ():
-        state = evolve(state, Event(seq, at, type_, decode_body(type_, v, data), path, attempt, v))
-    return state
+        yield Event(seq, at, type_, decode_body(type_, v, data), path, attempt, v)
 
 
 async def whole_history(link: Link, process_id: int) -> str | None:

@@ -20,6 +20,7 @@ from engine.core.events import (
     ProcessFailed,
     ProcessRetried,
     ProcessStarted,
+    Start,
 )
 from engine.core.model import TERMINAL, ActivityStatus, Failure, State
 from engine.observe import (
@@ -30,10 +31,12 @@ from engine.observe import (
     ProcessBegan,
     ProcessEnded,
     Refused,
+    Wanted,
 )
 from engine.queue import Claimed
 
 _UNDER_WAY = (ActivityStatus.RUNNING, ActivityStatus.WAITING)
+ALL = Wanted()
 _UNKNOWN: tuple[int, datetime | None] = (0, None)
 
 
@@ -55,23 +58,29 @@ class Story:
             traceparent=state.traceparent,
         )
 
-    def tell(self, events: list[Event], state: State) -> list[Observation]:
-        """Return what these events tell, in their order. `state`: theirs or a later one."""
+    def tell(self, events: list[Event], state: State, wanted: Wanted = ALL) -> list[Observation]:
+        """Return what these events tell, in their order, as far as anybody wants it. `state`: theirs or a later one."""
         told: list[Observation] = []  # a list, not a generator: at 20,000 activities a second the difference counts
         for event in events:
             body = event.body
             if isinstance(body, ActivityCompleted):
-                told.append(self._end(event, state, "completed"))
+                if wanted.ends:
+                    told.append(self._ended(event.path or "", event.attempt or 1, event.at, state, "completed"))
+                else:
+                    self._begun.pop(event.path or "", None)
             elif isinstance(body, ActivityFailed):
-                told.append(self._end(event, state, "failed" if body.retry_at is None else "retrying", body.error))
+                outcome = "failed" if body.retry_at is None else "retrying"
+                told.append(self._ended(event.path or "", event.attempt or 1, event.at, state, outcome, body.error))
             elif isinstance(body, ActivityStarted):
                 if body.lost:
                     told.append(self._lost(event, state))
-                self._begin(told, event.path or "", event.attempt or 1, event.at, state)
+                self._begun[event.path or ""] = (event.attempt or 1, event.at)
             else:
                 self._other(told, event, state)
             for start in body.starts:
-                self._begin(told, start.path, start.attempt, event.at, state)
+                self._begun[start.path] = (start.attempt, event.at)
+                if wanted.begins:
+                    self._begin(told, start, state)
             if body.status is not None and body.status in TERMINAL:
                 told.append(self._process_end(event))
         return told
@@ -88,16 +97,14 @@ class Story:
             open_ = [path for path in body.cancels if path in self._begun]
             told += [self._ended(path, self._begun[path][0], at, state, "cancelled") for path in open_]
 
-    def _begin(self, told: list[Observation], path: str, attempt: int, at: datetime, state: State) -> None:
-        """Note a begin; of an effect it is told by who starts it."""
-        self._begun[path] = (attempt, at)
-        step = self._plan.steps[path]
+    def _begin(self, told: list[Observation], start: Start, state: State) -> None:
+        """Tell of a begin; of an effect it is told by who starts it."""
+        step = self._plan.steps[start.path]
         if not step.effectful:
-            run = state.activities[path].run
-            told.append(ActivityBegan(process=self._id, path=path, run=run, attempt=attempt, kind=step.type))
-
-    def _end(self, event: Event, state: State, outcome: str, error: Failure | None = None) -> ActivityEnded:
-        return self._ended(event.path or "", event.attempt or 1, event.at, state, outcome, error)
+            run = state.activities[start.path].run
+            told.append(
+                ActivityBegan(process=self._id, path=start.path, run=run, attempt=start.attempt, kind=step.type)
+            )
 
     def _lost(self, event: Event, state: State) -> ActivityEnded:
         """Tell of the attempt before, which ended with its worker."""

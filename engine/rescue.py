@@ -7,11 +7,16 @@ new Watch, so that an outage does not look like everybody's death.
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
 import msgspec
 
 import sql
 from engine.db import Link
 
+WATCH_SECONDS = 1.0
 STALL = 3.0  # seconds between two judgements, meant to be one apart, after which the watch begins anew
 LOCK_SILENCE = 2.0  # seconds; with the lock gone the process is gone, but a row just registered may still lack it
 
@@ -42,6 +47,16 @@ class Watch:
                 dead.append(id_)
         self._seen = seen
         return dead
+
+
+async def buried(link: Link, me: int, others: Watch) -> AsyncIterator[tuple[list[int], int]]:
+    """Look at the others for ever, and bury the dead; yield who was buried, and how many leases they left."""
+    while True:
+        dead = [id_ for id_ in others.judge(await watch(link), time.monotonic()) if id_ != me]
+        gone, leases = await bury(link, dead) if dead else ([], 0)
+        if gone:
+            yield gone, leases
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 async def watch(link: Link) -> list[tuple[int, int, bool]]:

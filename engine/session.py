@@ -4,7 +4,7 @@ The row is the fence and the connection is its life: when either goes, the whole
 effects, and the worker opens a new one under a new id. Nothing of a session outlives it.
 
 Three loops share the link, one statement at a time: tick (heartbeat, claim, mail), flush (write what was decided, one
-in flight), rescue (watch the others). Must not decide: holds do.
+in flight), rescue (watch the others). Must not decide: holds do; nor say what to claim and when: lanes and rest do.
 """
 
 from __future__ import annotations
@@ -14,26 +14,40 @@ import random
 import time
 import traceback
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+import sql
 from engine import flush, queue, rescue
+from engine.claims import Claims
 from engine.config import Settings
-from engine.core.commands import Broken, Completed, Reported
+from engine.core.commands import Broken, Completed, Failed, Reported
 from engine.core.compile import Plan
 from engine.core.model import Activity, Category, Failure, ProcessStatus, State
 from engine.db import Link
 from engine.effects import Effects
+from engine.fence import Fence
 from engine.hold import Hold
-from engine.observe import ActivityBegan, Called, FlushFailed, Observer, Rescued, Ticked, Trouble, WorkerChanged
+from engine.observe import (
+    ActivityBegan,
+    Called,
+    FlushFailed,
+    Observer,
+    Rescued,
+    Ticked,
+    Trouble,
+    WorkerChanged,
+    wanted,
+)
 from engine.opening import Opener
 from engine.queue import Claimed, Loaded, Ring, Rung
 
-TICK_SECONDS = 0.25
-WATCH_SECONDS = 1.0
-JUMP = timedelta(seconds=2)  # the database's clock moved by more than waiting explains: a test clock, or an operator
+# What a process of a tenant over its share still has in one hold, in time or activities, before others have their turn:
+# giving back and claiming again costs some two activities.
+TURN_SECONDS = 1.0
+TURN_ACTIVITIES = 20
 
 
 class Session:
@@ -48,19 +62,18 @@ class Session:
         self._link = link
         self._effects = effects
         self._observe = observe
+        self._wanted = wanted(observe)
         self._opener = Opener(link, me, observe, self._begin)
         self._dirty: dict[int, Hold] = {}
         self._work = asyncio.Event()  # something is to be flushed or looked for
         self._hurry = asyncio.Event()  # slots are free and jobs are left: tick now
-        self._more = False
+        self._claims = Claims(link, me, settings.worker_slots, self._hurry.set)
         self._taking = True  # false: claim no more (draining, or a newer release is at work)
         self._draining = False
         self._stop_at: float | None = None
         self._group: asyncio.TaskGroup
-        self._clock = (now, time.monotonic())
-        self._fence_at = time.monotonic()
-        self._confirmed = asyncio.Event()
-        self._unopened = 0  # claimed, not yet opened
+        self._fence = Fence(now, settings.silence_limit_seconds / 3)
+        self._unopened: dict[int, int] = {}  # process → lane: claimed, not yet opened
 
     # -- life
 
@@ -70,9 +83,11 @@ class Session:
         Everything the session does runs in one task group: what goes wrong in any part ends the whole session.
         """
         try:
+            if self._settings.lock_probe:  # else a pooler is between, which would give the notice to whoever comes next
+                await self._link.listen(sql.query("worker.listen"), self._claims.call)
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                loops = [group.create_task(self._flush_loop()), group.create_task(self._rescue_loop())]
+                loops = [group.create_task(self._flush_loop()), group.create_task(self._watch())]
                 await self._tick_loop()
                 for task in loops:
                     task.cancel()
@@ -99,8 +114,7 @@ class Session:
 
     def now(self) -> datetime:
         """Return the database's time: at the last tick, plus what passed since."""
-        moment, read_at = self._clock
-        return moment + timedelta(seconds=time.monotonic() - read_at)
+        return self._fence.now()
 
     def jitter(self) -> float:
         """Return a number in [0, 1)."""
@@ -111,6 +125,15 @@ class Session:
         if self.holds.get(hold.id) is hold:
             self._dirty[hold.id] = hold
             self._work.set()
+
+    def has_had_enough(self, hold: Hold) -> bool:
+        """Tell whether it is others' turn: the hold has had its own, and its tenant holds more than its share."""
+        most = self._settings.hold_activities
+        if most and hold.done >= most:
+            return True
+        if not self._claims.lanes.over_share(hold.claimed.tenant_id):
+            return False
+        return hold.done >= TURN_ACTIVITIES or (self.now() - hold.since).total_seconds() > TURN_SECONDS
 
     def wake_at(self, due: datetime, wake: Callable[[], None]) -> asyncio.TimerHandle:
         """Call `wake` when the database's time reaches `due`."""
@@ -143,18 +166,23 @@ class Session:
     async def _tick_loop(self) -> None:
         while not (self._draining and self._drained()):
             self._hurry.clear()
-            slots = self._free_slots() if self._taking else 0
-            sent = time.monotonic()
-            tick = await queue.tick(self._link, self.me, slots)
-            self._confirm_fence(sent, tick.now)
-            self._ticked(time.monotonic() - sent, len(tick.claimed))
-            self._more = tick.more and bool(slots)
-            if tick.claimed:
-                self._unopened += len(tick.claimed)
-                self._group.create_task(self._open(list(tick.claimed)))
-            await self._read_mail([ring.process_id for ring in tick.rung if self._is_news(ring)])
-            if not (self._more and self._free_slots() > 0):
-                await _wait(self._hurry, TICK_SECONDS)
+            await _wait(self._hurry, await self._tick())
+
+    async def _tick(self) -> float:
+        """Tick once, if there is reason to; return how long to wait for a reason to do so again."""
+        sent = time.monotonic()
+        tick, pause = await self._claims.tick(self._free_slots() if self._taking else None)
+        if tick is None:
+            return pause
+        self._confirm_fence(sent, tick.now)
+        self._ticked(time.monotonic() - sent, len(tick.claimed))
+        if tick.claimed:
+            for claimed in tick.claimed:
+                self._unopened[claimed.process_id] = claimed.tenant_id
+                self._claims.lanes.held[claimed.tenant_id] += 1
+            self._group.create_task(self._open(list(tick.claimed)))
+        await self._read_mail([ring.process_id for ring in tick.rung if self._is_news(ring)])
+        return pause
 
     def _ticked(self, seconds: float, claimed: int) -> None:
         calls = sum(len(hold.effects) for hold in self.holds.values())
@@ -163,7 +191,7 @@ class Session:
         self._observe(told)
 
     def _free_slots(self) -> int:
-        return self._settings.worker_slots - len(self.holds) - self._unopened
+        return max(0, self._settings.worker_slots - len(self.holds) - len(self._unopened))
 
     def _drained(self) -> bool:
         late = self._stop_at is not None and time.monotonic() > self._stop_at
@@ -171,20 +199,9 @@ class Session:
 
     def _confirm_fence(self, sent: float, now: datetime | None) -> None:
         """Note that a statement begun at `sent` found our worker row: effects may start, and the clock is known."""
-        self._fence_at = sent
-        self._confirmed.set()
-        if now is not None:
-            jumped = abs(now - self.now()) > JUMP
-            self._clock = (now, time.monotonic())
-            if jumped:
-                for hold in list(self.holds.values()):
-                    hold.woken()
-
-    async def _fresh_fence(self) -> None:
-        """Return once the fence was confirmed lately: who was stopped for a while learns first whether he is gone."""
-        while time.monotonic() - self._fence_at > self._settings.silence_limit_seconds / 3:
-            self._confirmed.clear()
-            await self._confirmed.wait()
+        if self._fence.confirm(sent, now):
+            for hold in list(self.holds.values()):
+                hold.woken()
 
     def _is_news(self, ring: Ring) -> bool:
         hold = self.holds.get(ring.process_id)
@@ -223,7 +240,9 @@ class Session:
             if not await self._opener.open(claimed):
                 self._taking = False
         finally:
-            self._unopened -= len(claimed)
+            for one in claimed:
+                if self._unopened.pop(one.process_id, None) is not None:
+                    self._claims.lanes.release(one.tenant_id)
             self._hurry.set()
 
     def _begin(self, claimed: Claimed, loaded: Loaded, state: State, plan: Plan) -> None:
@@ -232,13 +251,17 @@ class Session:
         old = self.holds.pop(hold.id, None)
         if old is not None:
             old.close()
+            self._claims.lanes.release(old.claimed.tenant_id)
         self.holds[hold.id] = hold
+        if self._unopened.pop(hold.id, None) is None:
+            self._claims.lanes.held[claimed.tenant_id] += 1
         rung = Rung(hold.id, loaded.bell, loaded.mail)
         if state.status is ProcessStatus.CREATED and any(queue.comes_first(order) for _, order in rung.mail):
             self._receive(hold, rung)  # what is cancelled before it began must not begin
-        if not hold.outdated:  # what a newer release may have to say comes first
-            hold.open()
+        ready = [] if hold.outdated else hold.open()  # what a newer release may have to say comes first
         self._receive(hold, rung)
+        for activity in ready:
+            self._start(hold, activity)
         self.dirty(hold)
 
     # -- flush
@@ -281,7 +304,7 @@ class Session:
             taken.append((hold, slip))
             if slip is not None:
                 rows += len(slip.events) + 1
-                size += sum(len(e["data"]) for e in slip.events) + sum(map(len, slip.payloads.values()))
+                size += slip.size
             if suspect:
                 break
         if self._dirty:
@@ -304,9 +327,10 @@ class Session:
             return None
         events = hold.in_flight
         started = hold.confirm()
-        for observation in hold.story.tell(events, hold.state):
+        for observation in hold.story.tell(events, hold.state, self._wanted):
             self._observe(observation)
         if parked or slip.give_back:
+            self._opener.recent.keep(hold.id, hold.state, hold.size)
             self._close(hold)
             return None
         for activity in started:
@@ -316,8 +340,9 @@ class Session:
 
     def _close(self, hold: Hold) -> None:
         hold.close()
-        self.holds.pop(hold.id, None)
-        if (self._more and len(self.holds) <= self._settings.worker_slots * 3 // 4) or self._draining:
+        if self.holds.pop(hold.id, None) is not None:
+            self._claims.lanes.release(hold.claimed.tenant_id)
+        if (self._claims.more and len(self.holds) <= self._settings.worker_slots * 3 // 4) or self._draining:
             self._hurry.set()
 
     async def _recover(self, hold: Hold, refused: flush.Refused) -> None:
@@ -330,8 +355,7 @@ class Session:
         """Begin anew from what is durable; `poison`: and fail. What is refused a second time is set aside."""
         if self.holds.get(hold.id) is not hold:
             return
-        hold.close()
-        del self.holds[hold.id]
+        self._close(hold)
         if hold.broken:
             await self._opener.set_aside(hold.id, error)
             return
@@ -363,34 +387,41 @@ class Session:
         if not held or not hold.wants(path, attempt) or path in hold.effects:
             return
         kind, run = hold.plan.steps[path].type, activity.run
-        self._observe(ActivityBegan(process=hold.id, path=path, run=run, attempt=attempt, kind=kind, effectful=True))
+        if self._wanted.begins:
+            self._observe(
+                ActivityBegan(process=hold.id, path=path, run=run, attempt=attempt, kind=kind, effectful=True)
+            )
+        at_once = self._effects.at_once(hold, path)
+        if at_once is not None:
+            self._report(hold, activity, at_once)
+            return
         task = self._group.create_task(self._effect(hold, activity, kind))
         hold.effects[path] = (attempt, task)
 
     async def _effect(self, hold: Hold, activity: Activity, kind: str) -> None:
         begun = time.monotonic()
-        outcome = await self._effects.run(hold, activity, self.now(), self.payload, self._fresh_fence)
-        word = "completed" if isinstance(outcome, Completed) else "failed"
-        seconds = time.monotonic() - begun
-        self._observe(Called(process=hold.id, level="debug", kind=kind, duration_s=seconds, outcome=word))
+        outcome = await self._effects.run(hold, activity, self.now(), self.payload, self._fence.fresh)
+        if self._wanted.calls:
+            word = "completed" if isinstance(outcome, Completed) else "failed"
+            seconds = time.monotonic() - begun
+            self._observe(Called(process=hold.id, level="debug", kind=kind, duration_s=seconds, outcome=word))
         hold.effects.pop(activity.path, None)
+        self._report(hold, activity, outcome)
+
+    def _report(self, hold: Hold, activity: Activity, outcome: Completed | Failed) -> None:
+        hold.done += 1
         hold.act(Reported(activity.path, activity.attempt, outcome))
         self.dirty(hold)
 
     # -- rescue
 
-    async def _rescue_loop(self) -> None:
-        """Watch the other workers; bury the dead."""
-        watch = rescue.Watch(self._settings.silence_limit_seconds, probe_locks=self._settings.lock_probe)
-        while True:
-            rows = await rescue.watch(self._link)
-            dead = [id_ for id_ in watch.judge(rows, time.monotonic()) if id_ != self.me]
-            if dead:
-                gone, leases = await rescue.bury(self._link, dead)
-                if gone:
-                    self._observe(Rescued(workers=gone, leases=leases))
-                    self._hurry.set()
-            await asyncio.sleep(WATCH_SECONDS)
+    async def _watch(self) -> None:
+        """Watch the other workers; look for what those who are buried have left."""
+        settings = self._settings
+        watch = rescue.Watch(settings.silence_limit_seconds, probe_locks=settings.lock_probe)
+        async for workers, leases in rescue.buried(self._link, self.me, watch):
+            self._observe(Rescued(workers=workers, leases=leases))
+            self._hurry.set()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

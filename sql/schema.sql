@@ -123,9 +123,10 @@ begin
     from running r
   )
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
-  select r.priority, 0, r.mail_id, r.id, of_definition.tenant_id, of_definition.environment_id
+  select r.priority, of_definition.tenant_id, r.mail_id, r.id, of_definition.tenant_id, of_definition.environment_id
   from running r;
   get diagnostics sent = row_count;
+  perform wake_workers();
   return sent;
 end
 $$;
@@ -240,43 +241,100 @@ $$;
 
 ALTER FUNCTION stepwell.check_who(by text, reason text) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.claim(me bigint, slots integer) RETURNS TABLE(process_id bigint, tenant_id integer, environment_id integer, jobs integer)
+CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS jsonb
     LANGUAGE sql
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
-  with me as materialized (
+  with recursive me as materialized (
     select w.id from stepwell.worker w where w.id = claim.me for key share
   ),
+  head as ( -- the lanes that are not empty: one look into the index each
+    (select j.priority, j.lane, 1 as place
+     from stepwell.job j
+     where lanes is null or lanes ? 'others'
+     order by j.priority, j.lane, j.id
+     limit 1)
+    union all
+    select n.priority, n.lane, h.place + 1
+    from head h,
+    lateral (
+      select j.priority, j.lane
+      from stepwell.job j
+      where (j.priority, j.lane) > (h.priority, h.lane)
+      order by j.priority, j.lane, j.id
+      limit 1
+    ) n
+    where h.place < 1000
+  ),
+  asked as materialized (
+    select (k ->> 0)::integer as priority, (k ->> 1)::integer as lane, (k ->> 2)::bigint as floor, (k ->> 3)::integer as most
+    from jsonb_array_elements(lanes -> 'known') k
+    union all
+    select h.priority, h.lane, 0,
+           least(coalesce((lanes -> 'caps' ->> h.lane::text)::integer, (lanes ->> 'others')::integer, slots),
+                 greatest(1, slots / (select max(place) from head)))
+    from head h
+  ),
   chosen as materialized (
-    select j.*
+    select c.priority, c.lane, c.id
     from me,
     lateral (
       select j.priority, j.lane, j.id
-      from stepwell.job j
-      order by j.priority, j.lane, j.id
+      from asked a,
+      lateral (
+        select r.priority, r.lane, r.id, row_number() over (order by r.id) as place
+        from (
+          select j.priority, j.lane, j.id
+          from stepwell.job j
+          where j.priority = a.priority
+            and j.lane = a.lane
+            and j.id > a.floor
+          order by j.priority, j.lane, j.id
+          limit a.most
+          for update skip locked
+        ) r
+      ) j
+      order by j.priority, j.place, j.lane
       limit slots
-      for update skip locked
-    ) j
+    ) c
   ),
   gone as (
     delete from stepwell.job j using chosen c
     where (j.priority, j.lane, j.id) = (c.priority, c.lane, c.id)
     returning j.*
   ),
-  held as (
-    insert into stepwell.lease as l (process_id, worker_id, priority, lane, tenant_id, environment_id)
-    select g.process_id, (select id from me), min(g.priority), min(g.lane), min(g.tenant_id), min(g.environment_id)
+  ringing as materialized (
+    select g.process_id, min(g.priority) as priority, min(g.lane) as lane, min(g.tenant_id) as tenant_id,
+           min(g.environment_id) as environment_id, max(g.seq) as seq
     from gone g
     group by g.process_id
-    order by g.process_id
+  ),
+  held as (
+    insert into stepwell.lease as l (process_id, worker_id, priority, lane, tenant_id, environment_id)
+    select r.process_id, (select id from me), r.priority, r.lane, r.tenant_id, r.environment_id
+    from ringing r
+    order by r.process_id
     on conflict (process_id) do update set bell = l.bell + 1
-    returning l.process_id, l.tenant_id, l.environment_id, l.bell
+    returning l.process_id, l.worker_id, l.bell
   )
-  select h.process_id, h.tenant_id, h.environment_id, (select count(*)::integer from gone)
-  from held h
-  where h.bell = 0
+  select jsonb_build_object(
+    'claimed', (
+      select coalesce(jsonb_agg(jsonb_build_array(r.process_id, r.tenant_id, r.environment_id, r.seq)), '[]')
+      from held h
+      join ringing r using (process_id)
+      where h.bell = 0),
+    'rung', (
+      select coalesce(jsonb_agg(jsonb_build_array(h.process_id, h.bell, true)), '[]')
+      from held h
+      where h.bell > 0 and h.worker_id = claim.me),
+    'taken', (
+      select coalesce(jsonb_agg(jsonb_build_array(t.priority, t.lane, t.jobs, t.last)), '[]')
+      from (select g.priority, g.lane, count(*) as jobs, max(g.id) as last from gone g group by g.priority, g.lane) t),
+    'waiting', (select coalesce(jsonb_agg(distinct h.lane), '[]') from head h))
 $$;
 
-ALTER FUNCTION stepwell.claim(me bigint, slots integer) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.complete_task(task text, by text, data jsonb DEFAULT '{}'::jsonb, reason text DEFAULT NULL::text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -746,13 +804,13 @@ begin
   if doc ? 'give_backs' then
     with gone as (
       delete from stepwell.lease l
-      using jsonb_to_recordset(doc -> 'give_backs') as g(process_id bigint)
+      using jsonb_to_recordset(doc -> 'give_backs') as g(process_id bigint, seq integer)
       where l.process_id = g.process_id
         and l.worker_id = me
-      returning l.*
+      returning l.*, g.seq
     )
-    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
-    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from gone;
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id, seq)
+    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id, seq from gone;
   end if;
   if doc ? 'parks' then
     with gone as (
@@ -823,16 +881,17 @@ $$;
 
 ALTER FUNCTION stepwell.let_out() OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) RETURNS TABLE(id bigint, definition_id bigint, version integer, snapshot text, snapshot_seq integer, losses integer, history text, inbox text, bell integer)
+CREATE FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean, known integer[] DEFAULT '{}'::integer[]) RETURNS TABLE(id bigint, definition_id bigint, version integer, snapshot text, snapshot_seq integer, losses integer, history text, inbox text, bell integer)
     LANGUAGE sql STABLE
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
-  select p.id, p.definition_id, p.version, p.snapshot::text, p.snapshot_seq, coalesce(s.losses, 0),
+  select p.id, p.definition_id, p.version, case when p.snapshot_seq > coalesce(k.seq, 0) then p.snapshot::text end,
+         p.snapshot_seq, coalesce(s.losses, 0),
          case when coalesce(s.losses, 0) < 2 or alone then (
            select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
            from stepwell.history h
-           where h.process_id = p.id and h.seq > p.snapshot_seq
+           where h.process_id = p.id and h.seq > greatest(p.snapshot_seq, k.seq)
          ) end,
          (
            select jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id)::text
@@ -843,10 +902,11 @@ CREATE FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) RETURNS TA
   from stepwell.process p
   join stepwell.lease l on l.process_id = p.id and l.worker_id = me
   left join stepwell.loss s on s.process_id = p.id
+  left join unnest(ids, known) as k(id, seq) on k.id = p.id
   where p.id = any(ids)
 $$;
 
-ALTER FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean, known integer[]) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -948,7 +1008,7 @@ CREATE FUNCTION stepwell.match_signals(most integer) RETURNS integer
   ),
   rung as (
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
-    select coalesce(p.priority, 0), 0, m.id, m.process_id, m.tenant_id, m.environment_id
+    select coalesce(p.priority, 0), m.tenant_id, m.id, m.process_id, m.tenant_id, m.environment_id
     from mail m
     left join stepwell.process p on p.id = m.process_id
   ),
@@ -1211,7 +1271,8 @@ begin
   insert into inbox (process_id, id, tenant_id, environment_id, command)
   values (target.id, mail_id, target.tenant_id, target.environment_id, command);
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
-  values (target.priority, 0, mail_id, target.id, target.tenant_id, target.environment_id);
+  values (target.priority, target.tenant_id, mail_id, target.id, target.tenant_id, target.environment_id);
+  perform wake_workers();
   return mail_id;
 end
 $$;
@@ -1575,6 +1636,7 @@ begin
           moment + make_interval(secs => ttl_seconds));
   insert into signal_job (id, signal_id, tenant_id, environment_id)
   values (signal_id, signal_id, mine.tenant_id, mine.environment_id);
+  perform wake_workers();
   return public_id('sig', signal_id);
 end
 $$;
@@ -1666,8 +1728,9 @@ begin
   end if;
 
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
-  select start_all.priority, 0, id, id, mine.tenant_id, mine.environment_id
+  select start_all.priority, mine.tenant_id, id, id, mine.tenant_id, mine.environment_id
   from unnest(ids) as id;
+  perform wake_workers();
 
   return array(select public_id('prc', id) from unnest(ids) with ordinality as t(id, place) order by place);
 end
@@ -1821,53 +1884,66 @@ $$;
 
 ALTER FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.tick(me bigint, slots integer) RETURNS jsonb
+CREATE FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb DEFAULT NULL::jsonb, whole boolean DEFAULT true, sleeping boolean DEFAULT false) RETURNS jsonb
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
 declare
-  answer  jsonb;
-  claimed jsonb := '[]';
-  taken   integer := 0;
+  claim jsonb := '{"claimed": [], "rung": [], "taken": [], "waiting": []}';
+  taken integer := 0;
+  rung  jsonb;
 begin
   -- At most once a second: it writes the row, and the row is what the others watch.
-  update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1
+  update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1, asleep = sleeping
   where id = me
-    and (seen_at < clock_timestamp() - interval '0.9 s' or seen_at > clock_timestamp()); -- the clock was set back
+    and (seen_at < clock_timestamp() - interval '0.9 s'
+      or seen_at > clock_timestamp() -- the clock was set back
+      or asleep <> sleeping);
   perform from stepwell.worker where id = me for key share;
   if not found then
     return jsonb_build_object('alive', false);
   end if;
 
   perform stepwell.match_signals(500);
-  perform stepwell.fire_timers(500);
-
-  if slots > 0 then
-    select coalesce(jsonb_agg(jsonb_build_array(process_id, tenant_id, environment_id)), '[]'), coalesce(max(jobs), 0)
-    into claimed, taken
-    from stepwell.claim(me, slots);
+  if whole then
+    perform stepwell.fire_timers(500);
   end if;
-
-  perform stepwell.sweep();
-  perform stepwell.let_out();
-
-  select jsonb_build_object(
-    'alive', true, 'now', stepwell.now(), 'claimed', claimed, 'more', taken >= slots,
-    'rung', coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, l.mail)), '[]'))
-  into answer
-  from (
-    select l.process_id, l.bell,
-           taken >= slots and exists (select from stepwell.inbox i where i.process_id = l.process_id) as mail
-    from stepwell.lease l
-    where l.worker_id = me
-  ) l
-  where l.bell > 0 or l.mail;
-  return answer;
+  if slots > 0 or lanes is not null then
+    claim := stepwell.claim(me, slots, lanes);
+    select coalesce(sum((lane ->> 2)::integer), 0) into taken from jsonb_array_elements(claim -> 'taken') as lane;
+  end if;
+  rung := claim -> 'rung';
+  if whole then
+    perform stepwell.sweep();
+    perform stepwell.let_out();
+    select coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, l.mail)), '[]') into rung
+    from (
+      select l.process_id, l.bell,
+             taken >= slots and exists (select from stepwell.inbox i where i.process_id = l.process_id) as mail
+      from stepwell.lease l
+      where l.worker_id = me
+    ) l
+    where l.bell > 0 or l.mail;
+  end if;
+  return claim || jsonb_build_object('alive', true, 'now', stepwell.now(), 'more', taken >= slots, 'rung', rung);
 end
 $$;
 
-ALTER FUNCTION stepwell.tick(me bigint, slots integer) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean) OWNER TO stepwell_owner;
+
+CREATE FUNCTION stepwell.wake_workers() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+begin
+  if exists (select from worker where asleep) then
+    notify stepwell_job;
+  end if;
+end
+$$;
+
+ALTER FUNCTION stepwell.wake_workers() OWNER TO stepwell_owner;
 
 CREATE TABLE stepwell.api_key (
     id bigint NOT NULL,
@@ -2008,7 +2084,8 @@ CREATE TABLE stepwell.job (
     id bigint NOT NULL,
     process_id bigint NOT NULL,
     tenant_id integer NOT NULL,
-    environment_id integer NOT NULL
+    environment_id integer NOT NULL,
+    seq integer
 )
 WITH (fillfactor='90', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
 
@@ -2565,8 +2642,8 @@ REVOKE ALL ON FUNCTION stepwell.check_value(value jsonb, pointer text) FROM PUBL
 
 REVOKE ALL ON FUNCTION stepwell.check_who(by text, reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION stepwell.claim(me bigint, slots integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.claim(me bigint, slots integer) TO stepwell_worker;
+REVOKE ALL ON FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.complete_task(task text, by text, data jsonb, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.complete_task(task text, by text, data jsonb, reason text) TO stepwell_api;
@@ -2611,8 +2688,8 @@ REVOKE ALL ON FUNCTION stepwell.here(OUT system_identifier bigint, OUT timeline 
 REVOKE ALL ON FUNCTION stepwell.let_out() FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.let_out() TO stepwell_worker;
 
-REVOKE ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean) TO stepwell_worker;
+REVOKE ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean, known integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean, known integer[]) TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) TO stepwell_worker;
@@ -2734,8 +2811,10 @@ GRANT ALL ON FUNCTION stepwell.sweep() TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION stepwell.tick(me bigint, slots integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.tick(me bigint, slots integer) TO stepwell_worker;
+REVOKE ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean) TO stepwell_worker;
+
+REVOKE ALL ON FUNCTION stepwell.wake_workers() FROM PUBLIC;
 
 GRANT SELECT ON TABLE stepwell.business_key TO stepwell_api;
 GRANT SELECT ON TABLE stepwell.business_key TO stepwell_report;

@@ -7,6 +7,8 @@ a worker. Units are taken before the work is done, never after.
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from engine.cel.errors import EvaluationError, OutOfFuel
 
 FUEL = 2_000_000
@@ -20,13 +22,10 @@ _QUICK, _LONG = 6, 100
 _WIDE, _WIDEST = 5_000, 30_000
 
 
-class Fuel:
+class Fuel(Struct):
     """What is left to one decision."""
 
-    __slots__ = ("left",)
-
-    def __init__(self, units: int = FUEL) -> None:
-        self.left = units
+    left: int = FUEL
 
     def spend(self, units: int) -> None:
         """Take units. Raises OutOfFuel when they are used up."""

@@ -22,12 +22,12 @@ from engine.cel.trees import walk
 from engine.cel.values import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from types import FrameType
 
     from engine.cel.fuel import Fuel
     from engine.cel.kinds import Checked
-    from engine.cel.paths import Reference
+    from engine.cel.paths import Parts, Reference
     from engine.cel.scope import Scope
     from engine.cel.writer import Mark
 
@@ -56,6 +56,11 @@ class Program:
     def references(self) -> tuple[Reference, ...]:
         """What is read, each reading by itself."""
         return tuple(self._checked.references)
+
+    @property
+    def reads(self) -> Collection[tuple[str, Parts]]:
+        """Which values are read: the root and the path of each; secrets are not among them."""
+        return self._checked.reads.values()
 
     @property
     def secret(self) -> bool:

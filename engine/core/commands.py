@@ -14,8 +14,10 @@ from engine.core.model import Failure
 
 class Opened(Struct, frozen=True):
     """A worker has just loaded the process: begin it if CREATED; whatever is RUNNING was lost with its
-    worker.
+    worker, unless the process was `handed` over in good order: then it has not begun, and may.
     """
+
+    handed: bool = False
 
 
 class Woken(Struct, frozen=True):

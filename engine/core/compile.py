@@ -14,7 +14,7 @@ from engine.cel import Program as Expression
 from engine.core import graph as graphs
 from engine.core.document import Definition, RetryPolicy, Step
 from engine.core.graph import Edge, Graph
-from engine.core.programs import HTTP_ROOTS, Author, DecisionProgram, HttpProgram, Program, compile_config
+from engine.core.programs import EXECUTED, HTTP_ROOTS, Author, DecisionProgram, Program, compile_config
 from engine.core.schemas import Validator
 
 
@@ -107,7 +107,7 @@ def _step(
         id=step.id,
         type=step.type,
         program=program,
-        effectful=isinstance(program, HttpProgram),
+        effectful=isinstance(program, EXECUTED),
         edges=graph.edges[step.id],
         dependants=after[step.id],
         deciders=graph.deciders.get(step.id, ()),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from engine.core.commands import Broken, Completed, Failed, Mail, Opened, Reported, Woken
-from engine.core.draft import Decision, Draft, Inputs, clean
+from engine.core.draft import Decision, Draft, Inputs, begin, clean
 from engine.core.events import ActivityStarted, ProcessStarted
 from engine.core.flow import Flow, complete, complete_process, fail, fail_process, inadmissible
 from engine.core.model import SETTLED, Activity, ActivityStatus, Category, Failure, ProcessStatus, Wait
@@ -34,7 +34,7 @@ __all__ = ["Decision", "Inputs", "PayloadNeeded", "decide"]
 
 def decide(plan: Plan, state: State, command: Command, inputs: Inputs) -> Decision:
     """Return what happens. Raises PayloadNeeded where a value over 8 KB has to be loaded first."""
-    draft = Draft(plan, state, inputs)
+    draft = begin(plan, state, inputs)
     match command:
         case Reported():
             _report(draft, command)
@@ -43,7 +43,7 @@ def decide(plan: Plan, state: State, command: Command, inputs: Inputs) -> Decisi
         case Woken():
             _wake(draft)
         case Opened():
-            _open(draft)
+            _open(draft, handed=command.handed)
         case Broken():
             if not draft.ended:
                 fail_process(draft, clean(command.error))
@@ -56,16 +56,17 @@ def decide(plan: Plan, state: State, command: Command, inputs: Inputs) -> Decisi
 
 def _settle(draft: Draft) -> None:
     """Decide what has begun until only effects are left; end the process when every step has ended."""
-    while draft.todo and not draft.ended:
-        path = draft.todo.popleft()
-        doom = draft.doomed.pop(path, None)
+    for path in draft.todo:  # grows while it is walked
+        if draft.ended:
+            return
         if draft.state.activities[path].status is not ActivityStatus.RUNNING:
             continue
+        doom = draft.doomed.get(path)
         if doom is not None:
             fail(draft, path, doom)
         else:
             run(draft, path)
-    if draft.settled and draft.state.status in (ProcessStatus.IN_PROGRESS, ProcessStatus.WAITING):
+    if draft.state.status in (ProcessStatus.IN_PROGRESS, ProcessStatus.WAITING) and draft.settled:
         complete_process(draft)
 
 
@@ -99,7 +100,7 @@ def _succeed(draft: Draft, path: str, outcome: Completed) -> None:
     complete(draft, path, output, size)
 
 
-def _open(draft: Draft) -> None:
+def _open(draft: Draft, *, handed: bool) -> None:
     if draft.state.status is ProcessStatus.CREATED:
         _begin(draft)
         return
@@ -107,10 +108,10 @@ def _open(draft: Draft) -> None:
         return
     for path, activity in tuple(draft.state.activities.items()):
         if activity.status is ActivityStatus.RUNNING:
-            if draft.step(path).effectful:
-                _attempt(draft, path, activity, lost=True)
-            else:
+            if not draft.step(path).effectful:
                 draft.todo.append(path)
+            elif not handed:
+                _attempt(draft, path, activity, lost=True)
     _wake(draft)
 
 
@@ -119,7 +120,7 @@ def _begin(draft: Draft) -> None:
     if error is not None:
         fail_process(draft, error)
         return
-    flow = Flow(draft, {})
+    flow = Flow(draft, draft.state.activities.copy())
     flow.look(draft.plan.roots)
     deadline = later(draft.at, draft.plan.timeout_seconds)
     draft.turn(ProcessStarted, ProcessStatus.IN_PROGRESS, deadline_at=deadline, **flow.result())

@@ -19,6 +19,7 @@ from engine.core.document import (
     EventConfig,
     HttpConfig,
     ManualConfig,
+    NoopConfig,
     RetryPolicy,
     Schedule,
     Step,
@@ -44,6 +45,7 @@ _CONFIGS: dict[str, type[Any]] = {
     "decision": DecisionConfig,
     "transform": TransformConfig,
     "manual": ManualConfig,
+    "noop": NoopConfig,
 }
 _TRIGGER_ROOTS = frozenset({"input", "trigger", "now"})  # there is no process yet
 

@@ -103,7 +103,11 @@ class ManualConfig(Struct, frozen=True):
     on_reject: str = "continue"
 
 
-Config = HttpConfig | EventConfig | WaitConfig | DecisionConfig | TransformConfig | ManualConfig
+class NoopConfig(Struct, frozen=True):
+    """Does nothing, by way of an executor: a placeholder, and what an activity costs at the least."""
+
+
+Config = HttpConfig | EventConfig | WaitConfig | DecisionConfig | TransformConfig | ManualConfig | NoopConfig
 
 
 class RetryPolicy(Struct, frozen=True, omit_defaults=True):
@@ -260,6 +264,7 @@ CONFIGS: dict[str, Record] = {
         },
         required=("title",),
     ),
+    "noop": Record({}),
 }
 
 STEP_FIELDS: dict[str, Shape] = {

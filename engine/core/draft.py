@@ -1,27 +1,25 @@
 """One decision in the making: the events decided so far, and the state they lead to.
 
-A Draft lives within one call of `decide`. It numbers and stamps events, applies them, keeps count of what is
-open, so that every event can name the process status it leads to, and keeps large values aside.
+A Draft lives within one call of `decide`. It numbers and stamps events, applies them to a state of its own, names in
+each the process status it leads to, and keeps large values aside.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from engine.cel.fuel import MADE_PER_UNIT, Fuel
-from engine.core.events import TYPES, Body, Event
-from engine.core.evolve import evolve
+from engine.core.events import TYPES, AnyBody, Event
+from engine.core.evolve import apply
 from engine.core.model import (
     PAYLOAD_BYTES,
     SETTLED,
     TERMINAL,
-    Activity,
     ActivityStatus,
     Failure,
     ProcessStatus,
@@ -66,36 +64,30 @@ class Mark(Struct, frozen=True):
 
 NO_MARK = Mark()
 
+_PENDING = ActivityStatus.PENDING
+_RUNNING = ActivityStatus.RUNNING
+_WAITING = ActivityStatus.WAITING
 
-class Draft:
-    """See the module. `todo`: activities begun, not yet decided; `doomed`: those whose condition failed."""
 
-    def __init__(self, plan: Plan, state: State, inputs: Inputs) -> None:
-        self.plan = plan
-        self.state = state
-        self.inputs = inputs
-        last = state.last_at
-        self.at = inputs.now if last is None or last < inputs.now else last
-        self.events: list[Event] = []
-        self.payloads: dict[int, Any] = {}
-        self.todo: deque[str] = deque()
-        self.doomed: dict[str, Failure] = {}
-        self.fuel = Fuel()
-        self._count()
+def begin(plan: Plan, state: State, inputs: Inputs) -> Draft:
+    """Return a draft that has decided nothing yet."""
+    last = state.last_at
+    return Draft(plan, state.copy(), inputs, inputs.now if last is None or last < inputs.now else last)
 
-    def _count(self) -> None:
-        self._busy = self._waiting = self._settled = 0
-        for activity in self.state.activities.values():
-            self._tally(activity, 1)
 
-    def _tally(self, activity: Activity, by: int) -> None:
-        status = activity.status
-        if status in SETTLED:
-            self._settled += by
-        elif status is ActivityStatus.WAITING:
-            self._waiting += by
-        elif status is ActivityStatus.RUNNING or activity.due_at is not None:
-            self._busy += by
+class Draft(Struct):
+    """See the module. `todo`: activities begun, to be decided in this order; `doomed`: those whose condition failed."""
+
+    plan: Plan
+    state: State  # ours alone until it is part of the decision
+    inputs: Inputs
+    at: datetime
+    events: list[Event] = []
+    payloads: dict[int, Any] = {}
+    todo: list[str] = []
+    doomed: dict[str, Failure] = {}
+    fuel: Fuel = field(default_factory=Fuel)
+    reads: StateScope | None = None  # it reads `state` as it grows; made anew with each new payload
 
     @property
     def ended(self) -> bool:
@@ -105,7 +97,11 @@ class Draft:
     @property
     def settled(self) -> bool:
         """Tell whether every step has come to its end."""
-        return self._settled == len(self.plan.steps)
+        activities = self.state.activities
+        # The last to begin is the first to look at: it is seldom the first to end.
+        return len(activities) == len(self.plan.steps) and all(
+            activity.status in SETTLED for activity in reversed(activities.values())
+        )
 
     def decision(self) -> Decision:
         """Return what has been decided."""
@@ -113,12 +109,15 @@ class Draft:
 
     def step(self, path: str) -> StepPlan:
         """Return the plan of an activity's step."""
-        return self.plan.steps[step_of(path)]
+        steps = self.plan.steps
+        return steps.get(path) or steps[step_of(path)]
 
-    def scope(self, fresh: Mapping[str, Activity] | None = None) -> StateScope:
+    def scope(self) -> StateScope:
         """Return what expressions can read now."""
-        payloads = {**self.inputs.payloads, **self.payloads} if self.payloads else self.inputs.payloads
-        return StateScope(self.state, payloads, self.inputs.process_id, self.at, fresh=fresh, fuel=self.fuel)
+        if self.reads is None:
+            payloads = {**self.inputs.payloads, **self.payloads}
+            self.reads = StateScope(self.state, payloads, self.inputs.process_id, self.at, fuel=self.fuel)
+        return self.reads
 
     def admit(self, value: Any) -> Admitted:
         """Return a value that is going to be stored, paid for: 3 units an item, 1 for 16 bytes.
@@ -135,11 +134,12 @@ class Draft:
             return {"output": value}
         number = self.state.payloads
         self.payloads[number] = value
+        self.reads = None
         return {"output_ref": number}
 
     def emit(
         self,
-        body: type[Body],
+        body: type[AnyBody],
         path: str | None = None,
         mark: Mark = NO_MARK,
         *,
@@ -148,11 +148,11 @@ class Draft:
     ) -> None:
         """Add an event that leaves activities and process status alone."""
         attempt = self.state.activities[path].attempt if path is not None else None
-        self._add(_make(body, mark, fields), path, name, attempt)
+        self._add(body, mark, fields, path, attempt, name)
 
     def move(
         self,
-        body: type[Body],
+        body: type[AnyBody],
         path: str,
         to: ActivityStatus,
         mark: Mark = NO_MARK,
@@ -161,51 +161,45 @@ class Draft:
         **fields: Any,
     ) -> None:
         """Add an event that brings one activity to another state and may start or skip others."""
-        old = self.state.activities[path]
-        self._tally(old, -1)
-        if to in SETTLED:
-            self._settled += 1
-        elif to is ActivityStatus.WAITING:
-            self._waiting += 1
+        if "starts" in fields or to is _RUNNING or to is _PENDING:  # PENDING until its next attempt
+            status = ProcessStatus.IN_PROGRESS
         else:
-            self._busy += 1  # RUNNING, or PENDING until its next attempt
-        starts = fields.get("starts", ())
-        self._busy += len(starts)
-        self._settled += len(fields.get("skips", ()))
-        status = ProcessStatus.WAITING if self._waiting and not self._busy else ProcessStatus.IN_PROGRESS
+            status = self._status_without(path, waiting=to is _WAITING)
         if status is not self.state.status:
             fields["status"] = status
-        self._add(_make(body, mark, fields), path, "", old.attempt if attempt is None else attempt)
-        self._queue(starts)
+        if attempt is None:
+            attempt = self.state.activities[path].attempt
+        self._add(body, mark, fields, path, attempt)
 
-    def turn(self, body: type[Body], status: ProcessStatus, mark: Mark = NO_MARK, **fields: Any) -> None:
+    def _status_without(self, path: str, *, waiting: bool) -> ProcessStatus:
+        """Return what the process is while one activity does not run: WAITING where no other runs and one waits."""
+        for activity in reversed(self.state.activities.values()):  # as in `settled`
+            if activity.path == path:
+                continue
+            status = activity.status
+            if status is _RUNNING or (status is _PENDING and activity.due_at is not None):
+                return ProcessStatus.IN_PROGRESS
+            waiting = waiting or status is _WAITING
+        return ProcessStatus.WAITING if waiting else ProcessStatus.IN_PROGRESS
+
+    def turn(self, body: type[AnyBody], status: ProcessStatus, mark: Mark = NO_MARK, **fields: Any) -> None:
         """Add an event that brings the process to another state."""
-        self._add(_make(body, mark, {**fields, "status": status}), None, "")
-        self._count()
-        self._queue(fields.get("starts", ()))
+        self._add(body, mark, {**fields, "status": status}, None, None)
 
-    def _queue(self, starts: Any) -> None:
-        for start in starts:
-            if start.path in self.doomed or not self.step(start.path).effectful:
-                self.todo.append(start.path)
-
-    def _add(self, body: Body, path: str | None, name: str, attempt: int | None = None) -> None:
-        event = Event(
-            seq=self.state.seq + 1,
-            at=self.at,
-            type=name or TYPES[type(body)],
-            body=body,
-            path=path,
-            attempt=attempt,
-        )
-        self.state = evolve(self.state, event)
+    def _add(
+        self,
+        body: type[AnyBody],
+        mark: Mark,
+        fields: dict[str, Any],
+        path: str | None,
+        attempt: int | None,
+        name: str = "",
+    ) -> None:
+        if mark is not NO_MARK:
+            fields.update(command=mark.command, by=mark.by, reason=mark.reason)
+        event = Event(self.state.seq + 1, self.at, name or TYPES[body], body(**fields), path, attempt)
+        apply(self.state, event)
         self.events.append(event)
-
-
-def _make(body: type[Body], mark: Mark, fields: dict[str, Any]) -> Body:
-    if mark is NO_MARK:
-        return body(**fields)
-    return body(command=mark.command, by=mark.by, reason=mark.reason, **fields)
 
 
 def step_of(path: str) -> str:

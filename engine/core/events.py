@@ -2,7 +2,7 @@
 
 An event carries what it decided (which activities it starts and skips, the process status it leads to), so
 that `evolve` only applies. A body's shape is kept for ever: to change one, raise its version in VERSIONS and
-add a pure upcaster; release N reads v+1, release N+1 writes it.
+add a pure upcaster; release N reads v+1, release N+1 writes it. gc=False: as in engine/core/model.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import Struct
 from engine.core.model import Failure, ProcessStatus, SkipReason, Wait
 
 
-class Start(Struct, frozen=True, omit_defaults=True):
+class Start(Struct, frozen=True, omit_defaults=True, gc=False):
     """An activity that begins its attempt with the event that names it."""
 
     path: str
@@ -25,7 +25,7 @@ class Start(Struct, frozen=True, omit_defaults=True):
     deadline_at: datetime | None = None
 
 
-class Skip(Struct, frozen=True, omit_defaults=True):
+class Skip(Struct, frozen=True, omit_defaults=True, gc=False):
     """An activity that will not run. For people, where its condition was false: the condition, and what it read."""
 
     path: str
@@ -34,7 +34,7 @@ class Skip(Struct, frozen=True, omit_defaults=True):
     inputs: dict[str, Any] = {}
 
 
-class Body(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Body(Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """Common to all bodies. `status`: the process status this event leads to, where it changes."""
 
     status: ProcessStatus | None = None
@@ -137,13 +137,13 @@ class CustomerEvent(Body, frozen=True):
     payload_ref: int | None = None
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """One history row."""
 
     seq: int
     at: datetime
     type: str
-    body: Body
+    body: AnyBody
     path: str | None = None
     attempt: int | None = None
     v: int = 1
@@ -166,7 +166,7 @@ AnyBody = (
     | CustomerEvent
 )
 
-BODIES: dict[str, type[Body]] = {
+BODIES: dict[str, type[AnyBody]] = {
     "process.created": ProcessCreated,
     "process.started": ProcessStarted,
     "process.completed": ProcessCompleted,
@@ -201,7 +201,7 @@ def encode_body(body: Body) -> bytes:
     return _ENCODER.encode(body)
 
 
-def decode_body(type_: str, v: int, data: bytes | str) -> Body:
+def decode_body(type_: str, v: int, data: bytes | str) -> AnyBody:
     """Return the body of a history row. Raises NewerEvent for a version or engine type this release does not
     know.
     """

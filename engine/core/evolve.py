@@ -1,13 +1,13 @@
 """Applies events to a state. Decides nothing: no definition, no condition, no expression comes near it.
 
-`evolve` is total over every type of event, builds a new state and leaves the old one as it was. Folding a
-process's history with it gives its state; the events say all that happened, so old histories fold alike under
-every release.
+`apply` is total over every type of event and changes the state it is given, which nobody else may hold by then;
+`evolve` and `fold` leave theirs as it was. Folding a process's history gives its state; the events say all that
+happened, so old histories fold alike under every release.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never, cast
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
@@ -35,7 +35,6 @@ from engine.core.model import Activity, ActivityStatus, State
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-    from typing import Any
 
 _replace = msgspec.structs.replace
 _PENDING = ActivityStatus.PENDING
@@ -46,37 +45,44 @@ _COMPLETED = ActivityStatus.COMPLETED
 
 def fold(events: Iterable[Event], state: State | None = None) -> State:
     """Return the state after `events`, from the beginning or from a snapshot. Raises ValueError on a gap."""
-    state = state or State()
+    after = State() if state is None else state.copy()
     for event in events:
-        state = evolve(state, event)
-    return state
+        apply(after, event)
+    return after
 
 
 def evolve(state: State, event: Event) -> State:
     """Return the state after one event. Raises ValueError unless the event is the next one."""
+    return fold((event,), state)
+
+
+def apply(state: State, event: Event) -> None:
+    """Bring a state that nobody else holds to where an event leads. Raises ValueError unless it is the next one."""
     if event.seq != state.seq + 1:
         raise ValueError(f"event {event.seq} does not follow event {state.seq}")
     body = event.body
-    activities = state.activities.copy()
-    fields: dict[str, Any] = {"seq": event.seq, "last_at": event.at, "activities": activities}
+    state.seq = event.seq
+    state.last_at = event.at
     if body.status is not None:
-        fields["status"] = body.status
-    _apply(state, event, cast("AnyBody", body), activities, fields)
-    _begin(activities, body, event.at)
-    return _replace(state, **fields)
+        state.status = body.status
+    _apply(state, event, body)
+    if body.starts or body.skips:
+        _begin(state.activities, body, event.at)
 
 
-def _apply(  # noqa: C901, PLR0912, PLR0915  one flat case per type of event; splitting it would hide that it is total
-    state: State, event: Event, body: AnyBody, activities: dict[str, Activity], fields: dict[str, Any]
+def _apply(  # noqa: C901, PLR0912  one flat case per type of event; splitting it would hide that it is total
+    state: State, event: Event, body: AnyBody
 ) -> None:
+    activities = state.activities
     match body:
         case ActivityCompleted():
             _complete(event, body, activities)
-            _count_payload(state, body.output_ref, fields)
+            if body.output_ref is not None:
+                _count_payload(state, body.output_ref)
             if body.signal_id is not None and body.signal_id not in state.signals:
-                fields["signals"] = (*state.signals, body.signal_id)
+                state.signals = (*state.signals, body.signal_id)
         case ActivityStarted():
-            path = cast("str", event.path)
+            path = event.path or ""
             activities[path] = _run(activities.get(path), path, event.attempt or 1, event.at, body.deadline_at)
         case ActivityFailed():
             _fail(event, body, activities)
@@ -87,28 +93,24 @@ def _apply(  # noqa: C901, PLR0912, PLR0915  one flat case per type of event; sp
         case TaskAssigned():
             _assign(event, body, activities)
         case CustomerEvent():
-            _count_payload(state, body.payload_ref, fields)
+            _count_payload(state, body.payload_ref)
         case CommandRejected():
             pass
         case ProcessCreated():
-            _create(event, body, fields)
-            _count_payload(state, body.input_ref, fields)
+            _create(state, event, body)
         case ProcessStarted():
-            fields.update(started_at=event.at, deadline_at=body.deadline_at)
+            state.started_at, state.deadline_at = event.at, body.deadline_at
         case ProcessCompleted():
-            fields.update(ended_at=event.at, output=body.output, output_ref=body.output_ref)
-            _count_payload(state, body.output_ref, fields)
+            state.ended_at, state.output, state.output_ref = event.at, body.output, body.output_ref
+            _count_payload(state, body.output_ref)
         case ProcessFailed():
-            fields.update(ended_at=event.at, error=body.error)
+            state.ended_at, state.error = event.at, body.error
             _cancel(activities, body.cancels, event.at)
         case ProcessCancelled():
-            fields.update(ended_at=event.at)
+            state.ended_at = event.at
             _cancel(activities, body.cancels, event.at)
         case ProcessRetried():
-            started = state.started_at or event.at  # it may have failed before it began
-            fields.update(started_at=started, ended_at=None, error=None, deadline_at=body.deadline_at)
-            for path in body.resets:
-                activities[path] = _reset(path, activities.get(path))
+            _retry(state, event, body)
         case _:
             assert_never(body)
 
@@ -146,7 +148,7 @@ def _run(old: Activity | None, path: str, attempt: int, at: datetime, deadline: 
 
 
 def _complete(event: Event, body: ActivityCompleted, activities: dict[str, Activity]) -> None:
-    path = cast("str", event.path)
+    path = event.path or ""
     old = activities.get(path) or Activity(path=path, status=_RUNNING)
     activities[path] = Activity(
         path=path,
@@ -163,7 +165,7 @@ def _complete(event: Event, body: ActivityCompleted, activities: dict[str, Activ
 
 
 def _fail(event: Event, body: ActivityFailed, activities: dict[str, Activity]) -> None:
-    path = cast("str", event.path)
+    path = event.path or ""
     old = activities.get(path) or Activity(path=path, status=_RUNNING)
     final = body.retry_at is None
     activities[path] = _replace(
@@ -181,30 +183,34 @@ def _fail(event: Event, body: ActivityFailed, activities: dict[str, Activity]) -
 def _wait(
     event: Event, body: ActivityWaiting | TaskCreated, activities: dict[str, Activity], due: datetime | None
 ) -> None:
-    path = cast("str", event.path)
+    path = event.path or ""
     old = activities.get(path) or Activity(path=path, status=_RUNNING)
     activities[path] = _replace(old, status=_WAITING, wait=body.wait, due_at=due, deadline_at=body.deadline_at)
 
 
 def _assign(event: Event, body: TaskAssigned, activities: dict[str, Activity]) -> None:
-    path = cast("str", event.path)
+    path = event.path or ""
     old = activities.get(path)
     if old is not None and old.wait is not None and old.wait.task is not None:
         wait = _replace(old.wait, task=_replace(old.wait.task, assignee=body.assignee))
         activities[path] = _replace(old, wait=wait)
 
 
-def _create(event: Event, body: ProcessCreated, fields: dict[str, Any]) -> None:
-    fields.update(
-        definition_id=body.definition_id,
-        version=body.version,
-        input=body.input,
-        input_ref=body.input_ref,
-        trigger=body.trigger,
-        traceparent=body.traceparent,
-        business_key=body.business_key,
-        created_at=event.at,
-    )
+def _create(state: State, event: Event, body: ProcessCreated) -> None:
+    state.definition_id, state.version = body.definition_id, body.version
+    state.input, state.input_ref = body.input, body.input_ref
+    state.trigger, state.traceparent = body.trigger, body.traceparent
+    state.business_key = body.business_key
+    state.created_at = event.at
+    _count_payload(state, body.input_ref)
+
+
+def _retry(state: State, event: Event, body: ProcessRetried) -> None:
+    state.started_at = state.started_at or event.at  # it may have failed before it began
+    state.ended_at = state.error = None
+    state.deadline_at = body.deadline_at
+    for path in body.resets:
+        state.activities[path] = _reset(path, state.activities.get(path))
 
 
 def _cancel(activities: dict[str, Activity], paths: tuple[str, ...], at: datetime) -> None:
@@ -222,6 +228,6 @@ def _reset(path: str, old: Activity | None) -> Activity:
     return Activity(path=path, status=_PENDING, run=old.run, attempt=old.attempt, started_at=old.started_at)
 
 
-def _count_payload(state: State, ref: int | None, fields: dict[str, Any]) -> None:
+def _count_payload(state: State, ref: int | None) -> None:
     if ref is not None and ref >= state.payloads:
-        fields["payloads"] = ref + 1
+        state.payloads = ref + 1

@@ -2,6 +2,9 @@
 
 Only values live here. Nothing in this module decides; `decide` does, and `evolve` applies what it decided.
 
+Python's garbage collector leaves them alone (gc=False): they are trees of JSON and cannot form a cycle, and thousands
+of processes are held at a time.
+
 Invariants: a `State` holds only activities that have been touched (started, skipped); every other step of the
 definition is PENDING. `seq` is the number of the last event applied. Times are aware UTC datetimes.
 """
@@ -13,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 
 class ProcessStatus(StrEnum):
@@ -56,7 +60,7 @@ class Category(StrEnum):
     TIMEOUT = "timeout"
 
 
-class Failure(Struct, frozen=True, omit_defaults=True):
+class Failure(Struct, frozen=True, omit_defaults=True, gc=False):
     """Why an attempt, an activity or a process failed: a value, stored in history as it is."""
 
     category: Category
@@ -67,7 +71,7 @@ class Failure(Struct, frozen=True, omit_defaults=True):
     advice: str = ""
 
 
-class Wait(Struct, frozen=True, omit_defaults=True):
+class Wait(Struct, frozen=True, omit_defaults=True, gc=False):
     """What a WAITING activity waits for. `kind` is 'signal', 'time' or 'task'."""
 
     kind: str
@@ -77,7 +81,7 @@ class Wait(Struct, frozen=True, omit_defaults=True):
     task: Task | None = None
 
 
-class Task(Struct, frozen=True, omit_defaults=True):
+class Task(Struct, frozen=True, omit_defaults=True, gc=False):
     """A manual activity in somebody's inbox. `form` is a JSON Schema that completion data must satisfy."""
 
     title: str
@@ -88,7 +92,7 @@ class Task(Struct, frozen=True, omit_defaults=True):
     on_reject: str = "continue"  # continue | fail
 
 
-class Activity(Struct, frozen=True, omit_defaults=True):
+class Activity(Struct, frozen=True, omit_defaults=True, gc=False):
     """One execution of a step, over all its attempts."""
 
     path: str  # identity within the process: the step id, with [i] and #n for list items and loop turns
@@ -108,8 +112,8 @@ class Activity(Struct, frozen=True, omit_defaults=True):
     wait: Wait | None = None
 
 
-class State(Struct, frozen=True, omit_defaults=True):
-    """A process as its history tells it."""
+class State(Struct, omit_defaults=True, gc=False):
+    """A process as its history tells it. Must not be changed but by `evolve`, and by that only before it is shared."""
 
     seq: int = 0
     status: ProcessStatus = ProcessStatus.CREATED
@@ -132,6 +136,10 @@ class State(Struct, frozen=True, omit_defaults=True):
     signals: tuple[int, ...] = ()  # ids of accepted signals: each counts once
     payloads: int = 1  # next free number in `payload` (0 is the input)
 
+    def copy(self) -> State:
+        """Return a state that may be changed while this one stays as it is."""
+        return replace(self, activities=self.activities.copy())
+
 
 PAYLOAD_BYTES = (
     8192  # values above go to `payload` (design section 3: one 250 KB value per event made loads 300x slower)
@@ -145,8 +153,9 @@ def next_due(state: State) -> datetime | None:
     """Return the earliest moment at which this process wants to be woken, None if never."""
     if state.status in TERMINAL:
         return None
-    times = [state.deadline_at]
+    first = state.deadline_at
     for activity in state.activities.values():
-        if activity.status not in SETTLED:
-            times += (activity.due_at, activity.deadline_at)
-    return min((t for t in times if t is not None), default=None)
+        if (activity.due_at or activity.deadline_at) and activity.status not in SETTLED:
+            times = (first, activity.due_at, activity.deadline_at)
+            first = min(moment for moment in times if moment is not None)
+    return first

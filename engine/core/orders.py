@@ -73,7 +73,7 @@ def _retry(draft: Draft, mark: Mark, order: Retry) -> None:
         fail_process(draft, fault)
         return
     resets = tuple(path for path, activity in state.activities.items() if _again(activity))
-    flow = Flow(draft, {path: _reset(state.activities[path]) for path in resets})
+    flow = Flow(draft, state.activities | {path: _reset(state.activities[path]) for path in resets})
     flow.look(draft.plan.order)
     draft.turn(ProcessRetried, ProcessStatus.IN_PROGRESS, mark, resets=resets, deadline_at=deadline, **flow.result())
 

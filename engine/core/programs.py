@@ -15,6 +15,7 @@ from engine.core.document import (
     EventConfig,
     HttpConfig,
     ManualConfig,
+    NoopConfig,
     TransformConfig,
     WaitConfig,
 )
@@ -98,7 +99,12 @@ class ManualProgram(Struct, frozen=True):
     on_reject: str
 
 
-Program = HttpProgram | EventProgram | WaitProgram | DecisionProgram | TransformProgram | ManualProgram
+class NoopProgram(Struct, frozen=True):
+    """Compiled NoopConfig."""
+
+
+Program = HttpProgram | EventProgram | WaitProgram | DecisionProgram | TransformProgram | ManualProgram | NoopProgram
+EXECUTED = (HttpProgram, NoopProgram)  # what an executor does; all others are decided
 
 
 class Author:
@@ -137,25 +143,29 @@ class Author:
 
 def compile_config(config: Config, author: Author) -> Program:
     """Compile the config of a step. Raises SchemaFault for a form that `checks` has not passed."""
+    program: Program
     match config:
         case HttpConfig():
-            return _http(config, author)
+            program = _http(config, author)
         case EventConfig():
-            return EventProgram(name=config.name, payload=author.template(config.payload, "payload"))
+            program = EventProgram(name=config.name, payload=author.template(config.payload, "payload"))
         case WaitConfig():
-            return _wait(config, author)
+            program = _wait(config, author)
         case DecisionConfig():
             ways = (
                 Way(when=author.condition(b.when, f"branches/{i}/when"), then=b.then)
                 for i, b in enumerate(config.branches)
             )
-            return DecisionProgram(ways=tuple(ways), fallback=config.fallback, on_error=config.on_error)
+            program = DecisionProgram(ways=tuple(ways), fallback=config.fallback, on_error=config.on_error)
         case TransformConfig():
-            return TransformProgram(mapping=author.template(config.mapping, "mapping"))
+            program = TransformProgram(mapping=author.template(config.mapping, "mapping"))
         case ManualConfig():
-            return _manual(config, author)
+            program = _manual(config, author)
+        case NoopConfig():
+            program = NoopProgram()
         case _:
             assert_never(config)
+    return program
 
 
 def _http(config: HttpConfig, author: Author) -> HttpProgram:

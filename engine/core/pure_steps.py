@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from engine.cel import EvaluationError
+from engine.cel import Program as Expression
 from engine.cel.errors import OutOfFuel
 from engine.cel.functions.times import parse as timestamp
 from engine.cel.values import kind, shown, text
@@ -22,20 +23,21 @@ from engine.core.programs import (
     EventProgram,
     HttpProgram,
     ManualProgram,
+    NoopProgram,
+    Program,
     TransformProgram,
     WaitProgram,
 )
 from engine.core.retry import later
+from engine.core.scope import PayloadNeeded, StateScope
 from engine.core.shown import cut, shortened
 from engine.core.values import Inadmissible, admit
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from engine.cel import Program as Expression
     from engine.core.compile import StepPlan
     from engine.core.draft import Draft
-    from engine.core.scope import StateScope
 
 MAX_SHOWN_ALL = PAYLOAD_BYTES // 2  # a decision's output must stay in its event: the flow reads it
 MAX_NAME = 200  # characters of a signal's name
@@ -53,6 +55,15 @@ def run(draft: Draft, path: str) -> None:
         fail(draft, path, expression_failed(fault, step.id, "config"))
     except Inadmissible as fault:
         fail(draft, path, inadmissible(fault, step.id))
+    except PayloadNeeded as fault:
+        begun = draft.todo[draft.todo.index(path) :]  # all of them are decided now
+        raise draft.scope().needed(fault, [e for p in begun for e in _expressions(draft.step(p).program)]) from None
+
+
+def _expressions(program: Program) -> list[Expression]:
+    ways = program.ways if isinstance(program, DecisionProgram) else ()
+    parts = [*msgspec.structs.astuple(program), *(way.when for way in ways)]
+    return [part for part in parts if isinstance(part, Expression)]
 
 
 def _run(draft: Draft, path: str, step: StepPlan) -> None:
@@ -69,7 +80,7 @@ def _run(draft: Draft, path: str, step: StepPlan) -> None:
             _wait(draft, path, step, program)
         case ManualProgram():
             _ask(draft, path, step, program)
-        case HttpProgram():
+        case HttpProgram() | NoopProgram():
             error = Failure(Category.EXECUTION, "not_decidable", "an executor does this step", step.id)
             fail(draft, path, error)
         case _:
@@ -79,12 +90,12 @@ def _run(draft: Draft, path: str, step: StepPlan) -> None:
 def _decide(draft: Draft, path: str, program: DecisionProgram) -> None:
     scope = draft.scope()
     inputs: dict[str, Any] = {}
-    taken: dict[str, Any] = {"branch": "fallback", "when": None, "chosen": list(program.fallback)}
+    taken: dict[str, Any] = {"when": None, "branch": "fallback", "chosen": list(program.fallback)}  # in jsonb's order
     try:
         for index, way in enumerate(program.ways):
             inputs.update(way.when.inputs(scope))
             if way.when.evaluate(scope):
-                taken = {"branch": index, "when": cut(way.when.text), "chosen": list(way.then)}
+                taken = {"when": cut(way.when.text), "branch": index, "chosen": list(way.then)}
                 break
     except EvaluationError as fault:
         if program.on_error == "fail" or isinstance(fault, OutOfFuel):  # what follows would find no fuel either

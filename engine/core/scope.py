@@ -1,64 +1,69 @@
 """What expressions of a process can read: input, steps, process, trigger, now.
 
 Values over PAYLOAD_BYTES are not in the state. Where an expression touches one that was not handed in,
-PayloadNeeded names it; the hold loads it and asks again.
+PayloadNeeded names it and those that come next; the hold loads them and asks again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from engine.cel.fuel import Fuel
 from engine.core.ids import public_id
 from engine.core.model import Activity, ActivityStatus, State
 
+if TYPE_CHECKING:
+    from engine.cel import Program as Expression
+    from engine.cel.paths import Parts
+
 
 class PayloadNeeded(Exception):
-    """The decision needs the payload with this number."""
+    """The decision needs the payloads with these numbers: the one found missing, then what would be missing next.
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"payload {number} is needed")
-        self.number = number
+    Else a decision that reads many of them would be made once for each.
+    """
+
+    def __init__(self, *numbers: int) -> None:
+        super().__init__(f"payloads are needed: {', '.join(map(str, numbers))}")
+        self.numbers = numbers
+
+    @property
+    def number(self) -> int:
+        """Return the one that was found missing."""
+        return self.numbers[0]
 
 
-class StateScope:
-    """Reads a state at a moment. `fresh` holds activities that the event being decided changes, as it leaves them."""
+class StateScope(Struct):
+    """Reads a state at a moment. `activities`: those to read, where they are not the state's."""
 
-    __slots__ = ("_fresh", "_now", "_payloads", "_process_id", "_secrets", "_state", "fuel")
+    state: State
+    payloads: Mapping[int, Any]
+    process_id: int
+    now: datetime
+    fuel: Fuel = field(default_factory=Fuel)
+    secrets: Mapping[str, str] = {}
+    activities: Mapping[str, Activity] | None = None
 
-    def __init__(
-        self,
-        state: State,
-        payloads: Mapping[int, Any],
-        process_id: int,
-        now: datetime,
-        *,
-        fresh: Mapping[str, Activity] | None = None,
-        secrets: Mapping[str, str] | None = None,
-        fuel: Fuel | None = None,
-    ) -> None:
-        self.fuel = fuel or Fuel()
-        self._state = state
-        self._payloads = payloads
-        self._process_id = process_id
-        self._now = now
-        self._fresh = fresh or {}
-        self._secrets = secrets or {}
+    def among(self, activities: Mapping[str, Activity]) -> StateScope:
+        """Return a scope that reads the same, of other activities."""
+        return replace(self, activities=activities)
 
     def lookup(self, root: str) -> Any:
         """Return the value of a root. Raises KeyError, PayloadNeeded."""
         if root == "input":
-            return self.value(self._state.input, self._state.input_ref)
+            return self.value(self.state.input, self.state.input_ref)
         if root == "process":
             return self._process()
         if root == "trigger":
-            return self._state.trigger
+            return self.state.trigger
         if root == "now":
-            return self._now
+            return self.now
         raise KeyError(root)
 
     def step(self, step_id: str, field: str) -> Any:
@@ -66,7 +71,7 @@ class StateScope:
 
         Raises KeyError, PayloadNeeded.
         """
-        activity = self._fresh.get(step_id) or self._state.activities.get(step_id)
+        activity = self._activity(step_id)
         if field == "status":
             return str(activity.status if activity else ActivityStatus.PENDING)
         if activity is not None:
@@ -78,21 +83,37 @@ class StateScope:
 
     def secret(self, name: str) -> str:
         """Return a secret. Raises KeyError."""
-        return self._secrets[name]
+        return self.secrets[name]
 
     def value(self, inline: Any, ref: int | None) -> Any:
         """Return a value that is inline or in `payload`. Raises PayloadNeeded."""
         if ref is None:
             return inline
         try:
-            return self._payloads[ref]
+            return self.payloads[ref]
         except KeyError:
             raise PayloadNeeded(ref) from None
 
+    def needed(self, fault: PayloadNeeded, expressions: Iterable[Expression]) -> PayloadNeeded:
+        """Return the demand for what was found missing and for all else that these expressions name and lack."""
+        named = (self._reference(root, parts) for expression in expressions for root, parts in expression.reads)
+        lacking = [number for number in named if number is not None and number not in self.payloads]
+        return PayloadNeeded(*dict.fromkeys([fault.number, *lacking]))
+
+    def _reference(self, root: str, parts: Parts) -> int | None:
+        """Return the number of the payload that a path leads into."""
+        if root == "input":
+            return self.state.input_ref
+        activity = self._activity(str(parts[0])) if root == "steps" and parts[1] == "output" else None
+        return None if activity is None else activity.output_ref
+
+    def _activity(self, step_id: str) -> Activity | None:
+        return (self.state.activities if self.activities is None else self.activities).get(step_id)
+
     def _process(self) -> dict[str, Any]:
         return {
-            "id": public_id("prc", self._process_id),
-            "version": self._state.version,
-            "business_key": self._state.business_key,
-            "definition_id": public_id("wf", self._state.definition_id),
+            "id": public_id("prc", self.process_id),
+            "version": self.state.version,
+            "business_key": self.state.business_key,
+            "definition_id": public_id("wf", self.state.definition_id),
         }

@@ -10,9 +10,10 @@ Must not: change a value given to it (a changed container is a new one), or rais
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from math import copysign
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec import Struct
@@ -57,10 +58,8 @@ def escape(part: str | int) -> str:
 
 def admit(value: Any, *, max_bytes: int = MEBIBYTE, max_depth: int = MAX_DEPTH) -> Admitted:
     """Return `value` as jsonb would hand it back, with its size. Raises Inadmissible."""
-    if value is None or value is True or value is False:
-        return Admitted(value, 5 if value is False else 4)
-    walk = _Walk(max_bytes, max_depth)
-    form = walk.form(value, 0)
+    walk = _Walk(max_bytes, max_depth, left=max_bytes)
+    form = _FORMS.get(type(value), _Walk.foreign)(walk, value, 0)
     size = len(_encode(form))
     if size > max_bytes:
         raise _too_large(max_bytes)
@@ -71,35 +70,22 @@ def _too_large(max_bytes: int) -> Inadmissible:
     return Inadmissible("too_large", f"the value takes more than {max_bytes} bytes of JSON")
 
 
-class _Walk:
+class _Walk(Struct):
     """One pass over a value. `left` counts down a lower bound of its bytes, to end early on a huge one."""
 
-    __slots__ = ("deepest", "items", "left", "limit")
+    limit: int
+    deepest: int
+    left: int
+    items: int = 0
 
-    def __init__(self, max_bytes: int, max_depth: int) -> None:
-        self.limit = max_bytes
-        self.left = max_bytes
-        self.items = 0
-        self.deepest = max_depth
+    def foreign(self, value: Any, _depth: int) -> NoReturn:
+        raise Inadmissible("not_json", f"{type(value).__name__} is not a JSON value")
 
-    def form(self, value: Any, depth: int) -> Any:
-        kind = type(value)
-        if kind is str:
-            return self.text(value)
-        if value is None or kind is bool:
-            self.left -= 4
-            return value
-        if kind is int:
-            return self.integer(value)
-        if kind is float:
-            return self.real(value)
-        if kind is dict or kind is list:
-            if depth >= self.deepest:
-                raise Inadmissible("too_deep", f"the value is nested more than {self.deepest} levels deep")
-            return self.object(value, depth + 1) if kind is dict else self.array(value, depth + 1)
-        raise Inadmissible("not_json", f"{kind.__name__} is not a JSON value")
+    def word(self, value: bool | None, _depth: int) -> bool | None:
+        self.left -= 4
+        return value
 
-    def text(self, value: str) -> str:
+    def text(self, value: str, _depth: int) -> str:
         self.left -= len(value) + 2
         if self.left < 0:
             raise _too_large(self.limit)
@@ -109,13 +95,13 @@ class _Walk:
             _check_unicode(value)
         return value
 
-    def integer(self, value: int) -> int:
+    def integer(self, value: int, _depth: int) -> int:
         self.left -= 1
         if not -MAX_NUMBER <= value <= MAX_NUMBER:
             raise Inadmissible("number_out_of_range", "the number is beyond 1e308")
         return value
 
-    def real(self, value: float) -> float | int:
+    def real(self, value: float, depth: int) -> float | int:
         self.left -= 3
         if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN
             raise Inadmissible("not_finite", "NaN and Infinity are not JSON")
@@ -123,24 +109,21 @@ class _Walk:
             return 0.0 if copysign(1.0, value) < 0 else value
         if -1e15 < value < 1e15:
             return value
-        return self.large(value)
+        return self.large(value, depth)
 
-    def large(self, value: float) -> float | int:
+    def large(self, value: float, depth: int) -> float | int:
         """Return the integer that jsonb makes of a float written with an exponent: of its text, not of its
         bits.
         """
         text = _encode(value)
-        return self.integer(int(Decimal(text.decode()))) if b"e" in text else value
+        return self.integer(int(Decimal(text.decode())), depth) if b"e" in text else value
 
     def array(self, value: list[Any], depth: int) -> list[Any]:
-        self.items += len(value)
-        self.left -= len(value) + 1
-        if self.left < 0:
-            raise _too_large(self.limit)
+        self.enter(value, depth)
         changed: list[Any] | None = None
         for index, item in enumerate(value):
             try:
-                form = self.form(item, depth)
+                form = _FORMS.get(type(item), _Walk.foreign)(self, item, depth + 1)
             except Inadmissible as fault:
                 fault.path += (index,)
                 raise
@@ -150,18 +133,18 @@ class _Walk:
         return value if changed is None else changed
 
     def object(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
-        self.items += len(value)
-        self.left -= len(value) + 1
-        if self.left < 0:
-            raise _too_large(self.limit)
+        self.enter(value, depth)
         changed: dict[str, Any] = {}
         last, length, ordered = "", -1, True
         for key, item in value.items():
+            if type(key) is not str:
+                kind = type(key).__name__
+                raise Inadmissible("key_not_text", f"a key is {kind}, not text", (f"<{kind}>",))
             try:
-                self.key(key)
-                form = self.form(item, depth)
+                self.text(key, depth)
+                form = _FORMS.get(type(item), _Walk.foreign)(self, item, depth + 1)
             except Inadmissible as fault:
-                fault.path += (key if type(key) is str else f"<{type(key).__name__}>",)
+                fault.path += (key,)
                 raise
             # Right for ASCII; where a key is not, the keys are sorted below, needlessly at worst.
             size = len(key)
@@ -175,10 +158,25 @@ class _Walk:
         # into a request body gets the same bytes before and after a crash.
         return value if ordered else dict(sorted(value.items(), key=_rank))
 
-    def key(self, key: Any) -> None:
-        if type(key) is not str:
-            raise Inadmissible("key_not_text", f"a key is {type(key).__name__}, not text")
-        self.text(key)
+    def enter(self, value: list[Any] | dict[Any, Any], depth: int) -> None:
+        """Count a container. Raises Inadmissible for one too deep or too large."""
+        if depth >= self.deepest:
+            raise Inadmissible("too_deep", f"the value is nested more than {self.deepest} levels deep")
+        self.items += len(value)
+        self.left -= len(value) + 1
+        if self.left < 0:
+            raise _too_large(self.limit)
+
+
+_FORMS: dict[type, Callable[[_Walk, Any, int], Any]] = {
+    str: _Walk.text,
+    int: _Walk.integer,
+    float: _Walk.real,
+    bool: _Walk.word,
+    type(None): _Walk.word,
+    list: _Walk.array,
+    dict: _Walk.object,
+}
 
 
 def _rank(item: tuple[str, Any]) -> tuple[int, bytes]:

@@ -252,8 +252,9 @@ begin
   end if;
 
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
-  select start_all.priority, 0, id, id, mine.tenant_id, mine.environment_id
+  select start_all.priority, mine.tenant_id, id, id, mine.tenant_id, mine.environment_id
   from unnest(ids) as id;
+  perform wake_workers();
 
   return array(select public_id('prc', id) from unnest(ids) with ordinality as t(id, place) order by place);
 end

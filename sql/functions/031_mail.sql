@@ -11,7 +11,8 @@ begin
   insert into inbox (process_id, id, tenant_id, environment_id, command)
   values (target.id, mail_id, target.tenant_id, target.environment_id, command);
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
-  values (target.priority, 0, mail_id, target.id, target.tenant_id, target.environment_id);
+  values (target.priority, target.tenant_id, mail_id, target.id, target.tenant_id, target.environment_id);
+  perform wake_workers();
   return mail_id;
 end
 $$;

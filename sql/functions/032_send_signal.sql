@@ -52,6 +52,7 @@ begin
           moment + make_interval(secs => ttl_seconds));
   insert into signal_job (id, signal_id, tenant_id, environment_id)
   values (signal_id, signal_id, mine.tenant_id, mine.environment_id);
+  perform wake_workers();
   return public_id('sig', signal_id);
 end
 $$;

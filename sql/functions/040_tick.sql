@@ -1,5 +1,5 @@
--- Four times a second, for one writing connection: heartbeat, match signals, fire timers, claim, sweep, let out of the
--- quarantine, read rung leases.
+-- Heartbeat, match signals, claim; and, if `whole`, what four times a second is enough for: fire timers, sweep, let out of
+-- the quarantine, read all rung leases.
 -- One autocommitted transaction. The claim is thereby committed before its processes are loaded (a claim that loads in
 -- its own statement reads a stale tail).
 --
@@ -10,12 +10,17 @@
 -- Indexes: worker pk, signal_job pk, wait pk, timer_in_order, job pk, lease pk, lease_by_worker, inbox pk.
 -- Rows: at most 500 timers, 500 signals, `slots` jobs; the rung leases of this worker.
 --
--- Returns {alive, now, claimed: [[process, tenant, environment]…], rung: [[process, bell, has mail]…], more}.
--- alive = false: the worker row is gone; drop everything and register anew. more: claimed as many as asked.
+-- slots: how many jobs to take at most. lanes: see claim. sleeping: whether callers should wake us (see wake_workers).
+-- Returns {alive, now, claimed, rung: [[process, bell, has mail]…], more, taken, waiting}; claimed, taken and waiting as
+-- claim returns them. alive = false: the worker row is gone; drop everything and register anew. more: as many as asked.
 -- Bells only, no mail: the answer is sent before the commit, and a large one to a client that does not read would keep the
 -- transaction and its locks open. `has mail` is looked up only where jobs may be left unclaimed (no slots, or a backlog):
 -- there a ring may not have reached its lease yet.
-create or replace function stepwell.tick(me bigint, slots integer) returns jsonb
+drop function if exists stepwell.tick(bigint, integer); -- of release 0.1
+drop function if exists stepwell.claim(bigint, integer); -- ours alone
+create or replace function stepwell.tick(
+  me bigint, slots integer, lanes jsonb default null, whole boolean default true, sleeping boolean default false
+) returns jsonb
   language plpgsql
   -- These tables are empty one minute and large the next, and plans are kept: a plan made while a table was empty must not
   -- scan it all later. (Without jit: the surcharge for a scan that cannot be avoided would switch it on.)
@@ -23,84 +28,148 @@ create or replace function stepwell.tick(me bigint, slots integer) returns jsonb
   set jit = off
 as $$
 declare
-  answer  jsonb;
-  claimed jsonb := '[]';
-  taken   integer := 0;
+  claim jsonb := '{"claimed": [], "rung": [], "taken": [], "waiting": []}';
+  taken integer := 0;
+  rung  jsonb;
 begin
   -- At most once a second: it writes the row, and the row is what the others watch.
-  update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1
+  update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1, asleep = sleeping
   where id = me
-    and (seen_at < clock_timestamp() - interval '0.9 s' or seen_at > clock_timestamp()); -- the clock was set back
+    and (seen_at < clock_timestamp() - interval '0.9 s'
+      or seen_at > clock_timestamp() -- the clock was set back
+      or asleep <> sleeping);
   perform from stepwell.worker where id = me for key share;
   if not found then
     return jsonb_build_object('alive', false);
   end if;
 
   perform stepwell.match_signals(500);
-  perform stepwell.fire_timers(500);
-
-  if slots > 0 then
-    select coalesce(jsonb_agg(jsonb_build_array(process_id, tenant_id, environment_id)), '[]'), coalesce(max(jobs), 0)
-    into claimed, taken
-    from stepwell.claim(me, slots);
+  if whole then
+    perform stepwell.fire_timers(500);
   end if;
-
-  perform stepwell.sweep();
-  perform stepwell.let_out();
-
-  select jsonb_build_object(
-    'alive', true, 'now', stepwell.now(), 'claimed', claimed, 'more', taken >= slots,
-    'rung', coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, l.mail)), '[]'))
-  into answer
-  from (
-    select l.process_id, l.bell,
-           taken >= slots and exists (select from stepwell.inbox i where i.process_id = l.process_id) as mail
-    from stepwell.lease l
-    where l.worker_id = me
-  ) l
-  where l.bell > 0 or l.mail;
-  return answer;
+  if slots > 0 or lanes is not null then
+    claim := stepwell.claim(me, slots, lanes);
+    select coalesce(sum((lane ->> 2)::integer), 0) into taken from jsonb_array_elements(claim -> 'taken') as lane;
+  end if;
+  rung := claim -> 'rung';
+  if whole then
+    perform stepwell.sweep();
+    perform stepwell.let_out();
+    select coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, l.mail)), '[]') into rung
+    from (
+      select l.process_id, l.bell,
+             taken >= slots and exists (select from stepwell.inbox i where i.process_id = l.process_id) as mail
+      from stepwell.lease l
+      where l.worker_id = me
+    ) l
+    where l.bell > 0 or l.mail;
+  end if;
+  return claim || jsonb_build_object('alive', true, 'now', stepwell.now(), 'more', taken >= slots, 'rung', rung);
 end
 $$;
 
 -- Take up to `slots` jobs and turn them into leases of `me`. Without the worker row (empty `me`) nothing is touched.
--- Inserted (bell 0) = a new hold of mine: returned. Updated = rung, whoever owns it: its owner reads it at its tick.
--- Each row also carries how many jobs were taken in all.
-create or replace function stepwell.claim(me bigint, slots integer)
-  returns table (process_id bigint, tenant_id integer, environment_id integer, jobs integer)
+-- Inserted (bell 0) = a new hold of mine: returned. Updated = rung, whoever owns it: its owner reads it at its whole tick.
+--
+-- lanes = {known: [[priority, lane, floor, most]…], others, caps: {lane: most}}. Each known lane gives at most `most`
+-- jobs, of those above its floor: what lies below was claimed, and walking over its dead entries is what makes a claim
+-- slow while a snapshot is held. With `others` it is a sweep: every lane that has a job, without a floor, each at
+-- most `others` or what `caps` says of it. null: a sweep without bounds. All lanes together, one after the other in turn.
+--
+-- Index: job pk, one range a lane; lease pk. Rows: `slots`, and at most 1,000 lanes of a sweep.
+-- Returns {claimed: [[process, tenant, environment, seq]…], rung: [[process, bell, true]…] of mine,
+-- taken: [[priority, lane, count, last id]…], waiting: [lane…] that a sweep has found}. seq: see job.seq.
+create or replace function stepwell.claim(me bigint, slots integer, lanes jsonb) returns jsonb
   language sql
+  set enable_seqscan = off -- as in tick
+  set jit = off
 as $$
-  with me as materialized (
+  with recursive me as materialized (
     select w.id from stepwell.worker w where w.id = claim.me for key share
   ),
+  head as ( -- the lanes that are not empty: one look into the index each
+    (select j.priority, j.lane, 1 as place
+     from stepwell.job j
+     where lanes is null or lanes ? 'others'
+     order by j.priority, j.lane, j.id
+     limit 1)
+    union all
+    select n.priority, n.lane, h.place + 1
+    from head h,
+    lateral (
+      select j.priority, j.lane
+      from stepwell.job j
+      where (j.priority, j.lane) > (h.priority, h.lane)
+      order by j.priority, j.lane, j.id
+      limit 1
+    ) n
+    where h.place < 1000
+  ),
+  asked as materialized (
+    select (k ->> 0)::integer as priority, (k ->> 1)::integer as lane, (k ->> 2)::bigint as floor, (k ->> 3)::integer as most
+    from jsonb_array_elements(lanes -> 'known') k
+    union all
+    select h.priority, h.lane, 0,
+           least(coalesce((lanes -> 'caps' ->> h.lane::text)::integer, (lanes ->> 'others')::integer, slots),
+                 greatest(1, slots / (select max(place) from head)))
+    from head h
+  ),
   chosen as materialized (
-    select j.*
+    select c.priority, c.lane, c.id
     from me,
     lateral (
       select j.priority, j.lane, j.id
-      from stepwell.job j
-      order by j.priority, j.lane, j.id
+      from asked a,
+      lateral (
+        select r.priority, r.lane, r.id, row_number() over (order by r.id) as place
+        from (
+          select j.priority, j.lane, j.id
+          from stepwell.job j
+          where j.priority = a.priority
+            and j.lane = a.lane
+            and j.id > a.floor
+          order by j.priority, j.lane, j.id
+          limit a.most
+          for update skip locked
+        ) r
+      ) j
+      order by j.priority, j.place, j.lane
       limit slots
-      for update skip locked
-    ) j
+    ) c
   ),
   gone as (
     delete from stepwell.job j using chosen c
     where (j.priority, j.lane, j.id) = (c.priority, c.lane, c.id)
     returning j.*
   ),
-  held as (
-    insert into stepwell.lease as l (process_id, worker_id, priority, lane, tenant_id, environment_id)
-    select g.process_id, (select id from me), min(g.priority), min(g.lane), min(g.tenant_id), min(g.environment_id)
+  ringing as materialized (
+    select g.process_id, min(g.priority) as priority, min(g.lane) as lane, min(g.tenant_id) as tenant_id,
+           min(g.environment_id) as environment_id, max(g.seq) as seq
     from gone g
     group by g.process_id
-    order by g.process_id
+  ),
+  held as (
+    insert into stepwell.lease as l (process_id, worker_id, priority, lane, tenant_id, environment_id)
+    select r.process_id, (select id from me), r.priority, r.lane, r.tenant_id, r.environment_id
+    from ringing r
+    order by r.process_id
     on conflict (process_id) do update set bell = l.bell + 1
-    returning l.process_id, l.tenant_id, l.environment_id, l.bell
+    returning l.process_id, l.worker_id, l.bell
   )
-  select h.process_id, h.tenant_id, h.environment_id, (select count(*)::integer from gone)
-  from held h
-  where h.bell = 0
+  select jsonb_build_object(
+    'claimed', (
+      select coalesce(jsonb_agg(jsonb_build_array(r.process_id, r.tenant_id, r.environment_id, r.seq)), '[]')
+      from held h
+      join ringing r using (process_id)
+      where h.bell = 0),
+    'rung', (
+      select coalesce(jsonb_agg(jsonb_build_array(h.process_id, h.bell, true)), '[]')
+      from held h
+      where h.bell > 0 and h.worker_id = claim.me),
+    'taken', (
+      select coalesce(jsonb_agg(jsonb_build_array(t.priority, t.lane, t.jobs, t.last)), '[]')
+      from (select g.priority, g.lane, count(*) as jobs, max(g.id) as last from gone g group by g.priority, g.lane) t),
+    'waiting', (select coalesce(jsonb_agg(distinct h.lane), '[]') from head h))
 $$;
 
 -- Turn due timers into jobs. Skip locked: a parking holder that replaces a timer is left alone.
@@ -166,7 +235,7 @@ as $$
   ),
   rung as (
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
-    select coalesce(p.priority, 0), 0, m.id, m.process_id, m.tenant_id, m.environment_id
+    select coalesce(p.priority, 0), m.tenant_id, m.id, m.process_id, m.tenant_id, m.environment_id
     from mail m
     left join stepwell.process p on p.id = m.process_id
   ),
@@ -269,7 +338,9 @@ begin
 end
 $$;
 
-revoke all on function stepwell.tick(bigint, integer), stepwell.claim(bigint, integer), stepwell.fire_timers(integer),
+revoke all on function stepwell.tick(bigint, integer, jsonb, boolean, boolean), stepwell.claim(bigint, integer, jsonb),
+  stepwell.fire_timers(integer),
   stepwell.match_signals(integer), stepwell.sweep(), stepwell.rescue(bigint[], boolean) from public;
-grant execute on function stepwell.tick(bigint, integer), stepwell.claim(bigint, integer), stepwell.fire_timers(integer),
+grant execute on function stepwell.tick(bigint, integer, jsonb, boolean, boolean), stepwell.claim(bigint, integer, jsonb),
+  stepwell.fire_timers(integer),
   stepwell.match_signals(integer), stepwell.sweep(), stepwell.rescue(bigint[], boolean) to stepwell_worker;

@@ -6,7 +6,7 @@
 --        tasks: [{process_id, path, run, definition_id, title, assignee, group, form, due_at, created_at}], untasks: [{process_id, path}],
 --        assignments: [{process_id, path, assignee}],
 --        processes: [{process_id, status, started_at, ended_at, error_code, failed_step}], snapshots: [{process_id, seq, state}],
---        undeliveries: [{process_id, signal_id, command}], ended: [{process_id, definition_id, business_key}], parks: [{process_id, bell, due_at}], give_backs: [{process_id}]}; every key may be absent.
+--        undeliveries: [{process_id, signal_id, command}], ended: [{process_id, definition_id, business_key}], parks: [{process_id, bell, due_at}], give_backs: [{process_id, seq}]}; every key may be absent.
 --
 -- Fence: the own worker row, locked `for key share`; gone → SW001. Every row is joined to a lease of this worker with the
 -- same process, tenant and environment: a row that names a foreign process is not written, and rows sent ≠ rows written
@@ -206,13 +206,13 @@ begin
   if doc ? 'give_backs' then
     with gone as (
       delete from stepwell.lease l
-      using jsonb_to_recordset(doc -> 'give_backs') as g(process_id bigint)
+      using jsonb_to_recordset(doc -> 'give_backs') as g(process_id bigint, seq integer)
       where l.process_id = g.process_id
         and l.worker_id = me
-      returning l.*
+      returning l.*, g.seq
     )
-    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
-    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from gone;
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id, seq)
+    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id, seq from gone;
   end if;
   if doc ? 'parks' then
     with gone as (

@@ -1,19 +1,23 @@
 -- Everything a new hold needs, in a snapshot younger than the claim. A process that was lost twice or more comes without
 -- its history unless asked for alone, so that what kills a worker kills it with nobody else in hand.
 -- `history` = [[seq, at, type, v, path, attempt, data]…] after the snapshot, `inbox` = [[mail id, command]…].
+-- `known`: for each of `ids` the seq up to which the caller still has its state, 0 for none; where no later snapshot is
+-- there, the row has none, and the history after that seq.
 -- Indexes: process pk, history pk (from the snapshot on), inbox pk, loss pk, lease pk. Rows: as many as claimed.
-create or replace function stepwell.load(me bigint, ids bigint[], alone boolean)
+drop function if exists stepwell.load(bigint, bigint[], boolean); -- of release 0.1
+create or replace function stepwell.load(me bigint, ids bigint[], alone boolean, known integer[] default '{}')
   returns table (id bigint, definition_id bigint, version integer, snapshot text, snapshot_seq integer, losses integer,
                  history text, inbox text, bell integer)
   language sql stable
   set enable_seqscan = off -- as in tick
   set jit = off
 as $$
-  select p.id, p.definition_id, p.version, p.snapshot::text, p.snapshot_seq, coalesce(s.losses, 0),
+  select p.id, p.definition_id, p.version, case when p.snapshot_seq > coalesce(k.seq, 0) then p.snapshot::text end,
+         p.snapshot_seq, coalesce(s.losses, 0),
          case when coalesce(s.losses, 0) < 2 or alone then (
            select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
            from stepwell.history h
-           where h.process_id = p.id and h.seq > p.snapshot_seq
+           where h.process_id = p.id and h.seq > greatest(p.snapshot_seq, k.seq)
          ) end,
          (
            select jsonb_agg(jsonb_build_array(i.id, i.command) order by i.id)::text
@@ -24,10 +28,11 @@ as $$
   from stepwell.process p
   join stepwell.lease l on l.process_id = p.id and l.worker_id = me
   left join stepwell.loss s on s.process_id = p.id
+  left join unnest(ids, known) as k(id, seq) on k.id = p.id
   where p.id = any(ids)
 $$;
-revoke all on function stepwell.load(bigint, bigint[], boolean) from public;
-grant execute on function stepwell.load(bigint, bigint[], boolean) to stepwell_worker;
+revoke all on function stepwell.load(bigint, bigint[], boolean, integer[]) from public;
+grant execute on function stepwell.load(bigint, bigint[], boolean, integer[]) to stepwell_worker;
 
 -- Bell and mail of held processes, in one snapshot and without a lock. `inbox` as in load.
 -- Indexes: lease pk, inbox pk. Rows: as many as rung.

@@ -216,9 +216,10 @@ begin
     from running r
   )
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
-  select r.priority, 0, r.mail_id, r.id, of_definition.tenant_id, of_definition.environment_id
+  select r.priority, of_definition.tenant_id, r.mail_id, r.id, of_definition.tenant_id, of_definition.environment_id
   from running r;
   get diagnostics sent = row_count;
+  perform wake_workers();
   return sent;
 end
 $$;

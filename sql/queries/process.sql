@@ -390,12 +390,19 @@ from stepwell.process
 where id = %(id)s
 
 -- :name process.payloads
--- Values over 8 KB, of one process or of several. Index: payload pk. Rows: as many as asked.
+-- Values over 8 KB, of one process or of several; found one by one, whatever the statistics. Index: payload pk.
+-- Rows: as many as asked.
 select p.process_id,
        p.n,
        p.body::text
 from unnest(%(ids)s::bigint[], %(numbers)s::integer[]) as wanted(process_id, n)
-join stepwell.payload p on p.process_id = wanted.process_id and p.n = wanted.n
+cross join lateral (
+  select p.*
+  from stepwell.payload p
+  where p.process_id = wanted.process_id
+    and p.n = wanted.n
+  limit 1
+) as p
 
 -- :name process.last_seq
 -- Index: history pk, read from its end. Rows: 1.

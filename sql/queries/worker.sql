@@ -12,9 +12,13 @@ returning id, stepwell.now() as now
 -- Index: none. Rows: 1.
 select pg_advisory_lock(%(me)s)
 
+-- :name worker.listen
+-- What stepwell.wake_workers notifies.
+listen stepwell_job
+
 -- :name worker.tick
 -- Indexes and rows: see sql/functions/040_tick.sql.
-select stepwell.tick(%(me)s, %(slots)s)::text
+select stepwell.tick(%(me)s, %(slots)s, %(lanes)s::jsonb, %(whole)s, %(sleeping)s)::text
 
 -- :name worker.flush
 -- Indexes and rows: see sql/functions/041_flush.sql.
@@ -26,7 +30,7 @@ select stepwell.look_for_signals(%(me)s, %(waits)s::jsonb)::text
 
 -- :name worker.load
 -- Indexes and rows: see sql/functions/043_load.sql.
-select * from stepwell.load(%(me)s, %(ids)s, %(alone)s)
+select * from stepwell.load(%(me)s, %(ids)s, %(alone)s, %(known)s::integer[])
 
 -- :name worker.history
 -- The whole history of one process, for a hold whose snapshot this release cannot read. Index: history pk.

@@ -24,6 +24,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
     "decision": {"branches": []},
     "transform": {"mapping": {}},
     "manual": {"title": "Look"},
+    "noop": {},
 }
 
 

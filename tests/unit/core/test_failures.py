@@ -67,6 +67,16 @@ def test_policies_are_resolved_field_by_field() -> None:
     assert plan_of(http("a")).steps["a"].retry == Retry(3, 1.0, 2.0, 60.0)
 
 
+def test_a_process_with_a_call_to_be_made_again_is_not_waiting_whatever_else_waits() -> None:
+    life = lived(http("a"), wait("w", signal="go", depends_on=[]), http("b", depends_on=[]))
+    life.fail("a", retryable=True)
+    life.succeed("b")
+    assert life.state.status == "IN_PROGRESS"
+    life.after(60)
+    life.succeed("a")
+    assert life.state.status == "WAITING"
+
+
 def test_backoff_is_exponential_and_capped() -> None:
     assert [delay(Retry(), n, 1.0, None) for n in (1, 2, 3, 7, 99999)] == [1, 2, 4, 60, 60]
     assert [delay(Retry(), n, 0.0, None) for n in (1, 2)] == [0.5, 1]
@@ -92,6 +102,14 @@ def test_an_attempt_lost_with_its_worker_does_not_count() -> None:
     assert started.body.deadline_at == life.now + timedelta(seconds=60)
     assert life.activity("a").failures == 0
     assert life.do(Opened())[0].attempt == 3
+
+
+def test_what_was_handed_over_before_it_began_is_not_lost() -> None:
+    life = lived(http("a", timeout_seconds=60))
+    assert life.do(Opened(handed=True)) == []
+    life.now += timedelta(seconds=61)
+    [failed] = life.do(Opened(handed=True))
+    assert (failed.type, failed.body.error.code) == ("activity.failed", "step_timeout")
 
 
 def test_opening_applies_what_is_due_and_does_not_take_a_new_attempt_for_lost() -> None:

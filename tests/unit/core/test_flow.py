@@ -7,7 +7,7 @@ import pytest
 from msgspec import Struct
 
 from engine.core.commands import Cancel
-from engine.core.draft import Draft, Inputs
+from engine.core.draft import Inputs, begin
 from engine.core.events import Skip
 from engine.core.flow import Flow
 from engine.core.model import SkipReason, State
@@ -143,7 +143,7 @@ def test_a_large_value_that_decided_is_shown_in_part() -> None:
 
 def test_what_is_shown_takes_no_fuel_from_the_decision() -> None:
     plan = plan_of(http("a", condition="string(now) == 'never'"))
-    evaluated, looked = (Draft(plan, State(), Inputs(NOW)) for _ in range(2))
+    evaluated, looked = (begin(plan, State(), Inputs(NOW)) for _ in range(2))
     condition = plan.steps["a"].condition
     assert condition is not None
     condition.evaluate(evaluated.scope())

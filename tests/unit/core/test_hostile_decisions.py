@@ -141,6 +141,7 @@ def loaded(count: int) -> tuple[Hold, list[int]]:
     desk = _Desk(NOW + timedelta(seconds=120))
     hold = Hold(cast("Any", desk), Claimed(1, 1, 1), Loaded(1, 1, 1, 0, 0, life.state.seq, ()), life.state, life.plan)
     hold.open()
+    assert len(desk.wanted) == count, "all at once: the decision is made twice, not once for each"
     found: list[int] = []
     while desk.wanted and len(found) < 10 * count:
         found.append(desk.wanted.pop())

@@ -82,6 +82,65 @@ def test_a_payload_that_is_not_at_hand_is_asked_for() -> None:
     assert life.state.status == "COMPLETED"
 
 
+def asked_for(life: Life, path: str) -> tuple[int, ...]:
+    """Return the numbers a worker is asked for who has no payload at hand when a call succeeds."""
+    life.payloads = {}
+    with pytest.raises(PayloadNeeded) as asked:
+        life.succeed(path)
+    return asked.value.numbers
+
+
+def calls(count: int, *rest: dict[str, Any], **of_all: Any) -> Life:
+    """Return a process whose calls s1 to s`count` had large outputs: payloads 1 to `count`; 0 is its input. `go` runs."""
+    names = [*(f"s{number}" for number in range(1, count + 1)), "go"]
+    steps = [http(name, depends_on=names[:place][-1:]) for place, name in enumerate(names)]
+    plan = plan_of(*steps, *({"depends_on": ["go"], **step} for step in rest), **of_all)
+    life = Life(plan, None, input_ref=0)
+    life.open()
+    for number in range(1, count + 1):
+        life.succeed(f"s{number}", LARGE, 9002)
+    return life
+
+
+def test_all_payloads_that_a_step_names_are_asked_for_at_once() -> None:
+    mapping = {"c": "${steps.s3.output}", "a": "${steps.s1.output}", "both": "${steps.s1.output + steps.s3.output}"}
+    life = calls(3, transform("t", mapping))
+    assert sorted(asked_for(life, "go")) == [1, 3]
+
+
+def test_payloads_of_all_steps_that_begin_together_are_asked_for_at_once() -> None:
+    """Fails where each of them has the decision made once more."""
+    way: tuple[str, list[str]] = ("size(steps.s2.output) > 0 && size(steps.s3.output) > 0", [])
+    life = calls(4, transform("t", {"a": "${steps.s1.output}"}), decision("d", way))
+    assert sorted(asked_for(life, "go")) == [1, 2, 3]
+
+
+def test_payloads_of_all_conditions_that_are_due_are_asked_for_at_once() -> None:
+    steps = [http(f"c{n}", condition=f"size(steps.s{n}.output) > 0") for n in (1, 2)]
+    later = http("c3", condition="size(steps.s3.output) > 0", depends_on=["c1"])
+    assert sorted(asked_for(calls(3, *steps, later), "go")) == [1, 2]
+
+
+def test_payloads_of_the_process_output_are_asked_for_at_once() -> None:
+    life = calls(3, output=["${steps.s1.output}", "${steps.s2.output}", "${steps.s3.status}"])
+    assert sorted(asked_for(life, "go")) == [1, 2]
+
+
+def test_what_a_branch_that_is_not_taken_names_is_not_asked_for() -> None:
+    way = ("size(steps.s1.output) > 0", ["a"])
+    other = transform("b", {"x": "${steps.s2.output}", "y": "${input}"}, depends_on=["d"])
+    life = calls(2, decision("d", way, fallback=["b"]), transform("a", {}, depends_on=["d"]), other)
+    assert asked_for(life, "go") == (1,)
+
+
+def test_only_what_is_missing_is_asked_for_and_the_one_found_missing_comes_first() -> None:
+    life = calls(3, transform("t", {"x": "${steps.s3.output}", "y": "${steps.s1.output}", "z": "${steps.s2.output}"}))
+    life.payloads = {3: LARGE}
+    with pytest.raises(PayloadNeeded) as asked:
+        life.succeed("go")
+    assert (asked.value.number, asked.value.numbers) == (1, (1, 2))
+
+
 def test_a_payload_that_is_not_touched_is_not_asked_for() -> None:
     life = lived(http("a"), http("b"), transform("c", {"a": "${steps.b.output}"}))
     life.succeed("a", LARGE, 9002)

@@ -18,11 +18,15 @@ from engine.observe import (
     JsonLog,
     Noted,
     Observation,
+    Observer,
     ProcessEnded,
     Readers,
     Trouble,
+    Wanted,
     WorkerChanged,
+    nowhere,
     row_lost,
+    wanted,
 )
 
 ERROR = Failure(Category.EXTERNAL, "service_error", "it broke")
@@ -154,16 +158,19 @@ def test_a_reader_that_raises_is_reported_once_and_the_others_get_everything() -
     assert "RuntimeError: a bug" in getattr(seen[0], "message", "")
 
 
+class Ends:
+    """A reader of ends alone."""
+
+    kinds = frozenset({ActivityEnded})
+
+    def __init__(self) -> None:
+        self.seen: list[Observation] = []
+
+    def __call__(self, observation: Observation) -> None:
+        self.seen.append(observation)
+
+
 def test_a_reader_is_given_the_kinds_it_names_and_no_others() -> None:
-    class Ends:
-        kinds = frozenset({ActivityEnded})
-
-        def __init__(self) -> None:
-            self.seen: list[Observation] = []
-
-        def __call__(self, observation: Observation) -> None:
-            self.seen.append(observation)
-
     some, everything = Ends(), list[Observation]()
     readers = Readers(some, everything.append)
     for _ in range(2):
@@ -172,6 +179,43 @@ def test_a_reader_is_given_the_kinds_it_names_and_no_others() -> None:
 
     assert [type(one) for one in some.seen] == [ActivityEnded, ActivityEnded]
     assert len(everything) == 4
+
+
+@pytest.mark.parametrize(
+    ("reader", "expected"),
+    [
+        (nowhere, Wanted()),
+        (JsonLog("debug"), Wanted()),
+        (JsonLog(activities="effectful"), Wanted(calls=False)),
+        (JsonLog(activities="none"), Wanted(begins=False, ends=False, calls=False)),
+        (JsonLog("error"), Wanted(begins=False, ends=False, calls=False)),
+        (Readers(JsonLog("error"), Ends()), Wanted(begins=False, calls=False)),
+        (Readers(Readers(JsonLog(activities="none")), Readers()), Wanted(begins=False, ends=False, calls=False)),
+        (Readers(JsonLog("error"), nowhere), Wanted()),
+    ],
+)
+def test_what_nobody_reads_is_known_before_it_is_made(reader: Observer, expected: Wanted) -> None:
+    assert wanted(reader) == expected
+
+
+def test_a_level_nobody_knows_of_is_no_trouble_and_is_written() -> None:
+    stream = io.BytesIO()
+    log = JsonLog("error", stream)
+    Readers(log)(Noted(level="warning", where="x", message="y"))
+    log.close()
+
+    assert json.loads(stream.getvalue())["level"] == "warning"
+
+
+def test_a_log_without_activities_is_given_those_that_fail() -> None:
+    stream = io.BytesIO()
+    log = JsonLog(stream=stream, activities="none")
+    readers = Readers(log)
+    for one in (began(), ended(), ended("failed"), ended()):
+        readers(one)
+    log.close()
+
+    assert [json.loads(line)["outcome"] for line in stream.getvalue().splitlines()] == ["failed"]
 
 
 @pytest.mark.parametrize("what", ["fenced", "connection_lost", "stopped"])

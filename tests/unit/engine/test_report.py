@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from engine.core.commands import Cancel
 from engine.core.evolve import fold
-from engine.observe import About, ActivityBegan, ActivityEnded, Observation, ProcessBegan, ProcessEnded, Refused
+from engine.observe import About, ActivityBegan, ActivityEnded, Observation, ProcessBegan, ProcessEnded, Refused, Wanted
 from engine.queue import Claimed
 from engine.report import Story
 from tests.unit.core import histories
@@ -72,6 +72,22 @@ def test_an_attempt_lasts_from_its_own_begin_to_its_own_end() -> None:
     ]
     assert [one.level for one in ends] == ["error", "info", "info"]
     assert ends[0].error == life.history[2].body.error
+
+
+@pytest.mark.parametrize("make", [histories.approved, histories.retried])
+@pytest.mark.parametrize("wanted", [Wanted(begins=False), Wanted(ends=False), Wanted(begins=False, ends=False)])
+def test_what_nobody_wants_is_left_out_and_all_else_is_told_as_ever(make: object, wanted: Wanted) -> None:
+    life = make()  # type: ignore[operator]
+    whole = told(life, len(life.history))
+    unwanted = [
+        (isinstance(one, ActivityBegan) and not wanted.begins)
+        or (isinstance(one, ActivityEnded) and one.outcome == "completed" and not wanted.ends)
+        for one in whole
+    ]
+    assert any(unwanted)
+    expected = [one for one, out in zip(whole, unwanted, strict=True) if not out]
+
+    assert story_from(life, 1).tell(life.history[1:], life.state, wanted) == expected
 
 
 def test_what_was_open_when_the_process_was_cancelled_ends_cancelled() -> None:

@@ -1,0 +1,54 @@
+"""A session's ticks: what to claim (see lanes), and when to look again (see rest). Decides nothing about a process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from engine import queue
+from engine.db import Link
+from engine.lanes import Lanes
+from engine.queue import Tick
+from engine.rest import WHOLE_SECONDS, Rest
+
+
+class Claims:
+    """One session's way to the queue. `hurry` is called when somebody has made work."""
+
+    def __init__(self, link: Link, me: int, slots: int, hurry: Callable[[], None]) -> None:
+        self.lanes = Lanes(slots)
+        self.more = False  # the last claim left something
+        self._link = link
+        self._me = me
+        self._hurry = hurry
+        self._rest = Rest()
+        self._called = False  # somebody has notified since the last tick
+        self._whole_at = 0.0  # when the next whole tick is due
+
+    def call(self) -> None:
+        """Hear that somebody has made work."""
+        self._called = True
+        if not self._rest.deaf:
+            self._hurry()
+
+    async def tick(self, free: int | None) -> tuple[Tick | None, float]:
+        """Tick, claiming for `free` slots, nothing for None. Return the answer, None where there was no reason to tick,
+        and how long to wait for a reason to do so again. Raises Fenced.
+        """
+        sent = time.monotonic()
+        whole = sent >= self._whole_at
+        woken, self._called = self._called, False
+        wanted = None if free is None else self.lanes.ask(free, sent, idle=not self.more)
+        if wanted is None and not whole:
+            return None, self._whole_at - sent
+        sleeping = self._rest.sleeping and bool(free)
+        room = self.lanes.room(free or 0)
+        tick = await queue.tick(self._link, self._me, room, wanted, whole=whole, sleeping=sleeping)
+        now = time.monotonic()
+        if whole:
+            self._whole_at = now + WHOLE_SECONDS
+        self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)
+        until_whole = self._whole_at - now
+        if self.more or not free or wanted is None:
+            return tick, 0.0 if self.more else until_whole
+        return tick, min(until_whole, self._rest.after(len(tick.taken), whole=whole, woken=woken))

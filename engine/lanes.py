@@ -1,0 +1,135 @@
+"""How a worker's slots are shared out between tenants: what to ask of each lane, and who holds too much.
+
+A lane is a tenant's share of the queue. Three rules, for one worker's slots:
+- A tenth of the slots is kept for lanes that hold none, so that nobody finds all of them taken.
+- Lanes that have more than they were asked for share alike.
+- While a lane waits that holds less than its share, a lane above its own gives processes back (`over_share`).
+
+A claim walks over each known lane from its floor on: below it everything was claimed, at least FLOOR_SECONDS ago (ids
+are drawn before their transaction commits, so a floor at the last id would pass over late ones). What comes even later,
+and lanes that are not known, are found by the sweep: every lane, without floors. Pure: times come in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Collection
+from typing import Any
+
+from msgspec import Struct, field
+
+FLOOR_SECONDS = 0.25  # reference measurement: of jobs committed 0 to 10 ms late, a floor this old made none wait
+SWEEP_SECONDS = 1.0  # between two sweeps at the most, whatever the load
+SWEEP_SHARE = 0.05  # of its time an idle session may sweep; a sweep is slow where a snapshot keeps dead entries
+RESERVE = 10  # one slot in so many is kept for lanes that hold none
+MOST_KNOWN = 1000  # lanes that a claim names; those longest without a job are forgotten, and found by a sweep again
+
+Key = tuple[int, int]  # priority, lane
+
+
+class Taken(Struct, frozen=True, array_like=True):
+    """What a claim took from one lane."""
+
+    priority: int
+    lane: int
+    jobs: int
+    last: int  # highest id
+
+
+class Lane(Struct):
+    """What is known of a lane."""
+
+    floor: int = 0
+    claimed: deque[tuple[float, int]] = field(default_factory=deque)  # when, highest id: floors to come
+    hot: bool = False  # it gave all it was asked for: there may be more
+
+
+class Lanes:
+    """One session's view of the queue. `held` counts its processes by lane."""
+
+    def __init__(self, slots: int) -> None:
+        self.held: Counter[int] = Counter()
+        self._slots = slots
+        self._reserve = slots // RESERVE
+        self._known: dict[Key, Lane] = {}
+        self._asked: dict[Key, int] = {}
+        self._sweeping = False
+        self._most: dict[int, int] = {}  # lane → what a sweep may take of it
+        self._others = 0
+        self._swept_at = -SWEEP_SECONDS
+        self._sweep_pause = 0.0
+        self._short: frozenset[int] = frozenset()  # lanes that wait though they hold less than their share
+
+    def release(self, lane: int) -> None:
+        """Note that one of a lane's processes is not held any more."""
+        self.held[lane] -= 1
+        if not self.held[lane]:
+            del self.held[lane]
+
+    def room(self, free: int) -> int:
+        """Return how many may be taken in all: of the reserve a quarter at a time, for more newcomers may come."""
+        return max(free - self._reserve, min(free, -(-self._reserve // 4)))
+
+    def ask(self, free: int, now: float, *, idle: bool) -> dict[str, Any] | None:
+        """Return what to ask for with `free` slots, None for nothing. `idle`: the last claim left nothing."""
+        self._sweeping = now - self._swept_at >= (self._sweep_pause if idle else SWEEP_SECONDS)
+        self._asked = {}
+        if self._sweeping:
+            self._others, self._most = self.room(free), {lane: self._allowed(lane, free) for lane in self.held}
+            return {"others": self._others, "caps": {str(lane): most for lane, most in self._most.items()}}
+        hot = sum(lane.hot for lane in self._known.values())
+        for key, lane in self._known.items():
+            _raise_floor(lane, now)
+            share = free // hot if lane.hot else free // (2 * len(self._known))
+            most = min(self._allowed(key[1], free), max(1, share))
+            if most > 0:
+                self._asked[key] = most
+        return (
+            {"known": [[*key, self._known[key].floor, most] for key, most in self._asked.items()]}
+            if self._asked
+            else None
+        )
+
+    def answer(self, taken: Collection[Taken], waiting: Collection[int], sent: float, now: float) -> bool:
+        """Take in what was asked for at `sent`; tell whether there may be more to be had at once."""
+        even = max(1, self._others // max(1, len(waiting)))  # what a sweep takes of each lane at the most
+        for key in self._asked.keys() - {(part.priority, part.lane) for part in taken}:
+            self._known[key].hot = False
+        for part in taken:
+            key = (part.priority, part.lane)
+            lane = self._known.pop(key, None) or Lane()
+            self._known[key] = lane  # the latest last
+            lane.hot = part.jobs >= self._asked.get(key, min(even, self._most.get(part.lane, self._others)))
+            lane.claimed.append((now, part.last))
+        while len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        if self._sweeping:
+            self._swept_at = now
+            self._sweep_pause = 0.0 if taken else min((now - sent) / SWEEP_SHARE, SWEEP_SECONDS)
+            emptied = {part.lane for part in taken if not self._known[part.priority, part.lane].hot}
+            self._note_short(set(waiting) - emptied)
+        return bool(taken) and any(lane.hot for lane in self._known.values())
+
+    def over_share(self, lane: int) -> bool:
+        """Tell whether a lane holds more than its share while another one waits that holds less."""
+        return bool(self._short - {lane}) and self.held[lane] > self._share(self._short)
+
+    def _note_short(self, waiting: Collection[int]) -> None:
+        """Note which lanes wait that hold less than their share."""
+        share = self._share(waiting)
+        self._short = frozenset(lane for lane in waiting if self.held[lane] < share)
+
+    def _share(self, waiting: Collection[int]) -> int:
+        return self._slots // max(1, len(self.held.keys() | set(waiting)))
+
+    def _allowed(self, lane: int, free: int) -> int:
+        """Return how many a lane may take now: while others wait below their share, no more than its own."""
+        if lane not in self.held:
+            return self.room(free)
+        left = self._share(self._short) - self.held[lane] if self._short - {lane} else free
+        return max(0, min(left, free - self._reserve))
+
+
+def _raise_floor(lane: Lane, now: float) -> None:
+    while lane.claimed and lane.claimed[0][0] <= now - FLOOR_SECONDS:
+        lane.floor = max(lane.floor, lane.claimed.popleft()[1])

@@ -1,0 +1,150 @@
+"""What a session asks of the queue for its slots, lane by lane; a claim is played by hand."""
+
+from collections import Counter
+
+from engine.lanes import FLOOR_SECONDS, MOST_KNOWN, SWEEP_SECONDS, Lanes, Taken
+
+SLOTS = 100
+RESERVE = 10
+
+
+class Queue:
+    """Jobs by lane, claimed as stepwell.claim does; time stands still unless a test moves it."""
+
+    def __init__(self, **waiting: int) -> None:
+        self.waiting = Counter({int(lane[1:]): count for lane, count in waiting.items()})
+        self.lanes = Lanes(SLOTS)
+        self.now = 0.0
+        self.next_id = 0
+
+    @property
+    def free(self) -> int:
+        return SLOTS - self.lanes.held.total()
+
+    def claim(self, *, idle: bool = False) -> Counter[int]:
+        """Claim once; return how many of each lane were taken."""
+        free = self.free
+        room = self.lanes.room(free)
+        wanted = self.lanes.ask(free, self.now, idle=idle)
+        waiting = [lane for lane, count in self.waiting.items() if count]
+        if wanted is None:
+            most = {}
+        elif "others" in wanted:
+            even = max(1, room // max(1, len(waiting)))
+            most = {lane: min(even, wanted["caps"].get(str(lane), wanted["others"])) for lane in waiting}
+        else:
+            most = {lane: most for _, lane, _, most in wanted["known"]}
+        taken: Counter[int] = Counter()
+        for place in range(room):
+            for lane in most:
+                if place < most[lane] and self.waiting[lane] and taken.total() < room:
+                    self.waiting[lane] -= 1
+                    taken[lane] += 1
+        parts = []
+        for lane, jobs in taken.items():
+            self.next_id += jobs
+            self.lanes.held[lane] += jobs
+            parts.append(Taken(0, lane, jobs, self.next_id))
+        self.lanes.answer(parts, waiting if wanted and "others" in wanted else [], self.now, self.now)
+        return taken
+
+    def fill(self) -> None:
+        """Claim until nothing more is given."""
+        self.now += SWEEP_SECONDS
+        while self.claim():
+            pass
+
+    def end(self, lane: int, count: int) -> None:
+        for _ in range(count):
+            self.lanes.release(lane)
+
+
+def test_a_lane_that_is_alone_takes_all_slots_but_the_reserve() -> None:
+    queue = Queue(_1=1000)
+    queue.fill()
+    assert queue.lanes.held == {1: SLOTS - RESERVE}
+
+
+def test_a_lane_that_holds_none_finds_a_slot_however_many_wait_before_it() -> None:
+    queue = Queue(_1=1000)
+    queue.fill()
+    for lane in range(2, 5):
+        queue.waiting[lane] = 1000
+        queue.now += SWEEP_SECONDS
+        assert queue.claim()[lane] >= 1
+
+
+def test_what_is_free_goes_to_waiting_lanes_alike() -> None:
+    queue = Queue(_1=1000, _2=1000, _3=1000)
+    queue.fill()
+    held = queue.lanes.held
+    assert held.total() == SLOTS - RESERVE
+    assert max(held.values()) - min(held.values()) <= 2
+
+
+def test_a_lane_over_its_share_takes_no_more_and_is_to_give_back_while_another_waits() -> None:
+    queue = Queue(_1=1000)
+    queue.fill()
+    queue.waiting[2] = 1000
+    queue.fill()
+    assert queue.lanes.over_share(1)
+    assert not queue.lanes.over_share(2)
+    for _ in range(2 * SLOTS):
+        if queue.lanes.over_share(1):
+            queue.end(1, 1)
+            queue.waiting[1] += 1
+        queue.claim()
+    assert abs(queue.lanes.held[1] - queue.lanes.held[2]) <= RESERVE
+    assert not queue.lanes.over_share(1)
+
+
+def test_nobody_gives_back_while_nobody_waits() -> None:
+    queue = Queue(_1=1000)
+    queue.fill()
+    assert not queue.lanes.over_share(1)
+    queue.waiting[2] = 1
+    queue.fill()
+    queue.fill()
+    assert queue.lanes.held[2] == 1
+    assert not queue.lanes.over_share(1)
+
+
+def test_a_floor_follows_what_was_claimed_but_only_after_a_while() -> None:
+    lanes = Lanes(SLOTS)
+    lanes.ask(SLOTS, 10.0, idle=True)
+    lanes.answer([Taken(0, 1, 5, 500)], [1], 10.0, 10.0)
+    wanted = lanes.ask(SLOTS, 10.0 + FLOOR_SECONDS / 2, idle=False)
+    assert wanted is not None
+    assert wanted["known"][0][:3] == [0, 1, 0]
+    lanes.answer([], [], 10.1, 10.1)
+    wanted = lanes.ask(SLOTS, 10.0 + 2 * FLOOR_SECONDS, idle=False)
+    assert wanted is not None
+    assert wanted["known"][0][:3] == [0, 1, 500]
+
+
+def test_a_sweep_comes_once_a_second_under_load_and_at_once_when_idle() -> None:
+    lanes = Lanes(SLOTS)
+    assert "others" in (lanes.ask(SLOTS, 0.0, idle=False) or {})
+    lanes.answer([Taken(0, 1, 1, 1)], [1], 0.0, 0.0)
+    assert "others" not in (lanes.ask(SLOTS, SWEEP_SECONDS / 2, idle=False) or {})
+    assert "others" in (lanes.ask(SLOTS, SWEEP_SECONDS / 2, idle=True) or {})
+    lanes.answer([], [], 0.5, 0.5)
+    assert "others" in (lanes.ask(SLOTS, 0.5 + SWEEP_SECONDS, idle=False) or {})
+
+
+def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
+    lanes = Lanes(SLOTS)
+    lanes.ask(SLOTS, 0.0, idle=True)
+    lanes.answer([], [], 0.0, 0.040)
+    assert lanes.ask(SLOTS, 0.1, idle=True) is None
+    assert lanes.ask(SLOTS, 0.1 + SWEEP_SECONDS, idle=True) is not None
+
+
+def test_of_many_lanes_those_longest_without_a_job_are_forgotten() -> None:
+    lanes = Lanes(SLOTS)
+    for lane in range(2 * MOST_KNOWN):
+        lanes.ask(SLOTS, 0.0, idle=False)
+        lanes.answer([Taken(0, lane, 1, lane)], [], 0.0, 0.0)
+    wanted = lanes.ask(SLOTS, 0.1, idle=False)
+    assert wanted is not None
+    assert {lane for _, lane, _, _ in wanted["known"]} == set(range(MOST_KNOWN, 2 * MOST_KNOWN))
