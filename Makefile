@@ -1,6 +1,6 @@
 # Works in a path with spaces: every path here is relative, because make splits its targets at spaces.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs clean
+.PHONY: help setup demo test check docs bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ check: setup ## lint, format, types, import layers, schema, client, made pages
 
 docs: setup ## write the parts of the pages that are made from the code
 	@.venv/bin/python -m tests.docs.made
+
+bench: setup ## measure Stepwell beside others, into bench-results/ (hours; QUICK=1: minutes, to see that it works)
+	@sh .ci/bench $(if $(QUICK),--quick)
 
 clean: ## remove .venv, caches and everything built
 	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

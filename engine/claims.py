@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
+import sql
 from engine import queue
 from engine.db import Link
-from engine.lanes import Lanes
-from engine.queue import Tick
+from engine.lanes import Lanes, sweep_pause
+from engine.queue import Asked, Tick
 from engine.rest import WHOLE_SECONDS, Rest
 
 
 class Claims:
-    """One session's way to the queue. `hurry` is called when somebody has made work."""
+    """One session's way to the queue. `hurry` is called when somebody has made work.
 
-    def __init__(self, link: Link, me: int, slots: int, hurry: Callable[[], None]) -> None:
+    `listens`: somebody may wake us. Not through a transaction-mode pooler, which would tell whoever comes next.
+    """
+
+    def __init__(self, link: Link, me: int, slots: int, hurry: Callable[[], None], *, listens: bool) -> None:
         self.lanes = Lanes(slots)
         self.more = False  # the last claim left something
         self._link = link
         self._me = me
         self._hurry = hurry
+        self._listens = listens
         self._rest = Rest()
         self._called = False  # somebody has notified since the last tick
         self._whole_at = 0.0  # when the next whole tick is due
+        self._net_at = 0.0  # and the next with the net
 
-    def call(self) -> None:
-        """Hear that somebody has made work."""
+    async def begin(self) -> None:
+        """Listen to those who make work."""
+        self._listens = self._listens and not self._link.pooled
+        if self._listens:
+            await self._link.listen(sql.query("worker.listen"), self._call)
+
+    def _call(self) -> None:
         self._called = True
         if not self._rest.deaf:
             self._hurry()
 
-    async def tick(self, free: int | None) -> tuple[Tick | None, float]:
-        """Tick, claiming for `free` slots, nothing for None. Return the answer, None where there was no reason to tick,
-        and how long to wait for a reason to do so again. Raises Fenced.
+    async def tick(self, free: int | None, held: Collection[int]) -> tuple[Tick | None, float]:
+        """Tick; claim for `free` slots beside what is `held`, nothing for None.
+
+        Return the answer, None where there was no reason to tick, and how long to wait for a reason to do so again.
+        Raises Fenced.
         """
         sent = time.monotonic()
         whole = sent >= self._whole_at
@@ -41,12 +54,21 @@ class Claims:
         wanted = None if free is None else self.lanes.ask(free, sent, idle=not self.more)
         if wanted is None and not whole:
             return None, self._whole_at - sent
-        sleeping = self._rest.sleeping and bool(free)
-        room = self.lanes.room(free or 0)
-        tick = await queue.tick(self._link, self._me, room, wanted, whole=whole, sleeping=sleeping)
+        net = whole and sent >= self._net_at
+        asked = Asked(
+            slots=0 if wanted is None else self.lanes.room(free or 0),
+            lanes=wanted,
+            whole=whole,
+            sleeping=self._listens and self._rest.sleeping and bool(free),
+            held=list(held) if whole else [],
+            net=net,
+        )
+        tick = await queue.tick(self._link, self._me, asked)
         now = time.monotonic()
         if whole:
             self._whole_at = now + WHOLE_SECONDS
+        if net:
+            self._net_at = now + sweep_pause(now - sent)
         self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)
         until_whole = self._whole_at - now
         if self.more or not free or wanted is None:

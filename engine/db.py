@@ -52,6 +52,11 @@ class Link:
         """Connect. Raises LinkLost when the server cannot be reached."""
         self._connection = await self._run(lambda: connect(self._url, self._name))
 
+    @property
+    def pooled(self) -> bool:
+        """Tell whether a pooler is between."""
+        return self._connection is not None and self._connection.prepare_threshold is None
+
     async def close(self) -> None:
         """Close the connection and its thread; a statement in flight is left to the server."""
         self._fall_deaf()

@@ -19,8 +19,10 @@ from typing import Any
 from msgspec import Struct, field
 
 FLOOR_SECONDS = 0.25  # reference measurement: of jobs committed 0 to 10 ms late, a floor this old made none wait
-SWEEP_SECONDS = 1.0  # between two sweeps at the most, whatever the load
-SWEEP_SHARE = 0.05  # of its time an idle session may sweep; a sweep is slow where a snapshot keeps dead entries
+SWEEP_SECONDS = 1.0  # between two sweeps under load, while they are quick
+SWEEP_SHARE = 0.05  # of its time a session may sweep: a sweep is slow where a held snapshot keeps dead entries
+MOST_PAUSE_SECONDS = 15.0
+QUICK_SECONDS = 0.05  # a sweep that found something is repeated at once, unless it took longer
 RESERVE = 10  # one slot in so many is kept for lanes that hold none
 MOST_KNOWN = 1000  # lanes that a claim names; those longest without a job are forgotten, and found by a sweep again
 
@@ -72,7 +74,7 @@ class Lanes:
 
     def ask(self, free: int, now: float, *, idle: bool) -> dict[str, Any] | None:
         """Return what to ask for with `free` slots, None for nothing. `idle`: the last claim left nothing."""
-        self._sweeping = now - self._swept_at >= (self._sweep_pause if idle else SWEEP_SECONDS)
+        self._sweeping = now - self._swept_at >= (self._sweep_pause if idle else max(self._sweep_pause, SWEEP_SECONDS))
         self._asked = {}
         if self._sweeping:
             self._others, self._most = self.room(free), {lane: self._allowed(lane, free) for lane in self.held}
@@ -105,7 +107,8 @@ class Lanes:
             del self._known[next(iter(self._known))]
         if self._sweeping:
             self._swept_at = now
-            self._sweep_pause = 0.0 if taken else min((now - sent) / SWEEP_SHARE, SWEEP_SECONDS)
+            took = now - sent
+            self._sweep_pause = 0.0 if taken and took < QUICK_SECONDS else min(took / SWEEP_SHARE, MOST_PAUSE_SECONDS)
             emptied = {part.lane for part in taken if not self._known[part.priority, part.lane].hot}
             self._note_short(set(waiting) - emptied)
         return bool(taken) and any(lane.hot for lane in self._known.values())
@@ -128,6 +131,11 @@ class Lanes:
             return self.room(free)
         left = self._share(self._short) - self.held[lane] if self._short - {lane} else free
         return max(0, min(left, free - self._reserve))
+
+
+def sweep_pause(took: float) -> float:
+    """Return how long to wait after a sweep that took so many seconds."""
+    return min(max(took / SWEEP_SHARE, SWEEP_SECONDS), MOST_PAUSE_SECONDS)
 
 
 def _raise_floor(lane: Lane, now: float) -> None:

@@ -24,7 +24,7 @@ import psycopg
 from msgspec import Struct
 
 import sql
-from engine.db import Connection
+from engine.db import Connection, is_pooled
 from engine.errors import SchemaError
 
 PATIENCE_SECONDS = 600.0  # for transactions that hold what the migration needs
@@ -78,8 +78,13 @@ def migrate(connection: Connection, tell: Tell = quiet, *, patience: float = PAT
 
     `tell` hears what is waited for or takes long; `patience`: seconds to wait for others' transactions in all.
     Raises SchemaError when the database is newer than this release, an applied migration was edited, somebody else
-    holds the lock, or a transaction does not end.
+    holds the lock, a transaction does not end, or a pooler is between: lock and settings are of one session.
     """
+    if is_pooled(connection):
+        raise SchemaError(
+            "a pooler is between here and PostgreSQL, and a migration needs a session of its own; nothing changed",
+            advice="Give STEPWELL_OWNER_DATABASE_URL the address of PostgreSQL itself.",
+        )
     _take_turn(connection)
     try:
         connection.execute(sql.query("migration.quiet"))

@@ -138,14 +138,21 @@ async def register(link: Link, release: str, *, lock: bool) -> tuple[int, dateti
     return row[0], row[1]
 
 
-async def tick(
-    link: Link, me: int, slots: int, lanes: dict[str, Any] | None, *, whole: bool = True, sleeping: bool = False
-) -> Tick:
-    """Beat, match, claim up to `slots` of the `lanes` (see stepwell.claim), none without; a `whole` tick also fires,
-    sweeps and reads all rung leases. `sleeping`: callers are to wake us. Raises Fenced.
-    """
-    wanted = None if lanes is None else msgspec.json.encode(lanes).decode()
-    parameters = {"me": me, "slots": slots, "lanes": wanted, "whole": whole, "sleeping": sleeping}
+class Asked(Struct, frozen=True):
+    """What a tick is to do; see stepwell.tick. `held`: whose bells are read by a whole one."""
+
+    slots: int = 0
+    lanes: dict[str, Any] | None = None
+    whole: bool = True
+    sleeping: bool = False
+    held: list[int] = []
+    net: bool = True
+
+
+async def tick(link: Link, me: int, asked: Asked) -> Tick:
+    """Beat, match, claim what is asked for; a whole tick also fires timers and reads bells. Raises Fenced."""
+    lanes = None if asked.lanes is None else msgspec.json.encode(asked.lanes).decode()
+    parameters = {**msgspec.structs.asdict(asked), "lanes": lanes, "me": me}
     row = await again(lambda: link.only(sql.query("worker.tick"), parameters))
     answer = _tick.decode(row[0])
     if not answer.alive:

@@ -19,7 +19,6 @@ from typing import Any
 
 import msgspec
 
-import sql
 from engine import flush, queue, rescue
 from engine.claims import Claims
 from engine.config import Settings
@@ -67,7 +66,7 @@ class Session:
         self._dirty: dict[int, Hold] = {}
         self._work = asyncio.Event()  # something is to be flushed or looked for
         self._hurry = asyncio.Event()  # slots are free and jobs are left: tick now
-        self._claims = Claims(link, me, settings.worker_slots, self._hurry.set)
+        self._claims = Claims(link, me, settings.worker_slots, self._hurry.set, listens=settings.lock_probe)
         self._taking = True  # false: claim no more (draining, or a newer release is at work)
         self._draining = False
         self._stop_at: float | None = None
@@ -83,8 +82,7 @@ class Session:
         Everything the session does runs in one task group: what goes wrong in any part ends the whole session.
         """
         try:
-            if self._settings.lock_probe:  # else a pooler is between, which would give the notice to whoever comes next
-                await self._link.listen(sql.query("worker.listen"), self._claims.call)
+            await self._claims.begin()
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 loops = [group.create_task(self._flush_loop()), group.create_task(self._watch())]
@@ -171,7 +169,7 @@ class Session:
     async def _tick(self) -> float:
         """Tick once, if there is reason to; return how long to wait for a reason to do so again."""
         sent = time.monotonic()
-        tick, pause = await self._claims.tick(self._free_slots() if self._taking else None)
+        tick, pause = await self._claims.tick(self._free_slots() if self._taking else None, self.holds)
         if tick is None:
             return pause
         self._confirm_fence(sent, tick.now)

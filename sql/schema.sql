@@ -277,15 +277,15 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
     from head h
   ),
   chosen as materialized (
-    select c.priority, c.lane, c.id
+    select c.at
     from me,
     lateral (
-      select j.priority, j.lane, j.id
+      select j.at
       from asked a,
       lateral (
-        select r.priority, r.lane, r.id, row_number() over (order by r.id) as place
+        select r.priority, r.lane, r.at, row_number() over (order by r.id) as place
         from (
-          select j.priority, j.lane, j.id
+          select j.priority, j.lane, j.id, j.ctid as at
           from stepwell.job j
           where j.priority = a.priority
             and j.lane = a.lane
@@ -300,8 +300,10 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
     ) c
   ),
   gone as (
-    delete from stepwell.job j using chosen c
-    where (j.priority, j.lane, j.id) = (c.priority, c.lane, c.id)
+    -- By place: a join on the key, planned while statistics were of an empty table, would read all of it. A job is never
+    -- updated, and these are locked: each is where it was.
+    delete from stepwell.job j
+    where j.ctid = any(array(select c.at from chosen c))
     returning j.*
   ),
   ringing as materialized (
@@ -580,20 +582,21 @@ $$;
 
 ALTER FUNCTION stepwell.feed_epoch() OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.fire_timers(most integer) RETURNS integer
+CREATE FUNCTION stepwell.fire_timers(most integer, floor timestamp with time zone) RETURNS integer
     LANGUAGE sql
     AS $$
   with due as materialized (
     select t.process_id
     from stepwell.timer t
     where t.due_at <= stepwell.now()
+      and t.due_at > floor
     order by t.due_at
     limit most
     for update skip locked
   ),
   gone as (
-    delete from stepwell.timer t using due d
-    where t.process_id = d.process_id
+    delete from stepwell.timer t
+    where t.process_id = any(array(select d.process_id from due d))
     returning t.*
   ),
   rung as (
@@ -605,7 +608,7 @@ CREATE FUNCTION stepwell.fire_timers(most integer) RETURNS integer
   select count(*)::integer from rung
 $$;
 
-ALTER FUNCTION stepwell.fire_timers(most integer) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.fire_timers(most integer, floor timestamp with time zone) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.first_id(moment timestamp with time zone) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -673,11 +676,11 @@ begin
     on conflict (process_id) do update set due_at = excluded.due_at;
 
     delete from stepwell.timer t
-    using jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, due_at timestamptz), stepwell.lease l
-    where t.process_id = p.process_id
-      and p.due_at is null
-      and l.process_id = p.process_id
-      and l.worker_id = me;
+    where t.process_id = any(array(
+      select l.process_id
+      from jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, due_at timestamptz)
+      join stepwell.lease l on l.process_id = p.process_id and l.worker_id = me
+      where p.due_at is null));
   end if;
 
   if doc ? 'unwaits' then
@@ -821,7 +824,7 @@ begin
       returning l.process_id
     ),
     forgiven as (
-      delete from stepwell.loss s using gone g where s.process_id = g.process_id
+      delete from stepwell.loss s where s.process_id = any(array(select process_id from gone))
     )
     select coalesce(jsonb_agg(process_id), '[]') into parked from gone;
   end if;
@@ -853,17 +856,17 @@ CREATE FUNCTION stepwell.let_out() RETURNS integer
   held as materialized (
     select l.process_id
     from stepwell.lease l
-    where l.process_id in (select process_id from asked)
+    where l.process_id = any(array(select process_id from asked))
       and l.worker_id = 0
     order by l.process_id
     for update skip locked
   ),
   freed as (
-    delete from stepwell.lease l using held h where l.process_id = h.process_id
+    delete from stepwell.lease l where l.process_id = any(array(select process_id from held))
     returning l.*
   ),
   forgiven as (
-    delete from stepwell.loss s using freed f where s.process_id = f.process_id
+    delete from stepwell.loss s where s.process_id = any(array(select process_id from freed))
   ),
   rung as (
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
@@ -901,7 +904,7 @@ CREATE FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean, known inte
          l.bell
   from stepwell.process p
   join stepwell.lease l on l.process_id = p.id and l.worker_id = me
-  left join stepwell.loss s on s.process_id = p.id
+  left join lateral (select s.losses from stepwell.loss s where s.process_id = p.id offset 0) s on true
   left join unnest(ids, known) as k(id, seq) on k.id = p.id
   where p.id = any(ids)
 $$;
@@ -927,11 +930,14 @@ begin
   -- Only signals that were matched: one still to be matched belongs to every wait open then, ours among them, since its
   -- match begins after us. Whether it is still to be matched is known only with its job's row locked: a match in flight
   -- may have begun before our wait was there. Same lock order as match_signals: jobs by id, then signals by id.
-  select array_agg(s.id) into candidates
-  from stepwell.signal s
-  where (s.tenant_id, s.environment_id, s.name, s.correlation) in (
-      select tenant_id, environment_id, name, correlation
-      from jsonb_to_recordset(waits) as w(tenant_id integer, environment_id integer, name text, correlation text));
+  select array_agg(distinct s.id) into candidates
+  from jsonb_to_recordset(waits) as w(tenant_id integer, environment_id integer, name text, correlation text)
+  cross join lateral (
+    select s.id
+    from stepwell.signal s
+    where (s.tenant_id, s.environment_id, s.name, s.correlation) = (w.tenant_id, w.environment_id, w.name, w.correlation)
+    offset 0 -- keeps it one look into the index for each wait
+  ) s;
   if candidates is null then
     return served;
   end if;
@@ -974,19 +980,20 @@ $$;
 
 ALTER FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.match_signals(most integer) RETURNS integer
+CREATE FUNCTION stepwell.match_signals(most integer, floor bigint) RETURNS integer
     LANGUAGE sql
     AS $$
   with jobs as materialized (
-    select j.id from stepwell.signal_job j order by j.id limit most for update skip locked
+    select j.id from stepwell.signal_job j where j.id > floor order by j.id limit most for update skip locked
   ),
   taken as (
-    delete from stepwell.signal_job j using jobs where j.id = jobs.id
+    delete from stepwell.signal_job j
+    where j.id = any(array(select id from jobs))
     returning j.signal_id
   ),
   sent as materialized (
     select s.* from stepwell.signal s
-    where s.id in (select signal_id from taken)
+    where s.id = any(array(select signal_id from taken))
     order by s.id
     for update
   ),
@@ -994,7 +1001,12 @@ CREATE FUNCTION stepwell.match_signals(most integer) RETURNS integer
     insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
     select distinct s.id, w.process_id, s.tenant_id, s.environment_id, s.expires_at
     from sent s
-    join stepwell.wait w using (tenant_id, environment_id, name, correlation)
+    cross join lateral (
+      select w.process_id
+      from stepwell.wait w
+      where (w.tenant_id, w.environment_id, w.name, w.correlation) = (s.tenant_id, s.environment_id, s.name, s.correlation)
+      offset 0 -- keeps it one look into the index for each signal
+    ) w
     order by 1, 2
     on conflict do nothing
     returning signal_id, process_id
@@ -1008,18 +1020,18 @@ CREATE FUNCTION stepwell.match_signals(most integer) RETURNS integer
   ),
   rung as (
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
-    select coalesce(p.priority, 0), m.tenant_id, m.id, m.process_id, m.tenant_id, m.environment_id
+    select coalesce((select p.priority from stepwell.process p where p.id = m.process_id), 0), m.tenant_id, m.id, m.process_id,
+           m.tenant_id, m.environment_id
     from mail m
-    left join stepwell.process p on p.id = m.process_id
   ),
   spent as (
-    delete from stepwell.signal s using sent
-    where s.id = sent.id and sent.correlation = ''
+    delete from stepwell.signal s
+    where s.id = any(array(select id from sent where correlation = ''))
   )
   select count(*)::integer from taken
 $$;
 
-ALTER FUNCTION stepwell.match_signals(most integer) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.match_signals(most integer, floor bigint) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.measure() RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -1456,11 +1468,20 @@ begin
     -- Our own end or our own lost connection is no process's fault: nothing is counted.
     delete from stepwell.worker where id = any(dead);
     gone := dead;
-    with left_over as materialized (
-      select l.process_id from stepwell.lease l where l.worker_id = any(dead) order by l.process_id for update
+    with theirs as materialized (
+      select l.process_id from stepwell.lease l where l.worker_id = any(dead)
+    ),
+    left_over as materialized (
+      select l.process_id
+      from stepwell.lease l
+      where l.process_id = any(array(select process_id from theirs))
+        and l.worker_id = any(dead)
+      order by l.process_id
+      for update
     ),
     freed as (
-      delete from stepwell.lease l using left_over o where l.process_id = o.process_id
+      delete from stepwell.lease l
+      where l.process_id = any(array(select process_id from left_over))
       returning l.*
     )
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
@@ -1535,10 +1556,14 @@ begin
   for process in
     select wanted.process
     from (select distinct w as process from unnest(processes) as w) as wanted
-    left join process p
-      on p.id = private_id('prc', wanted.process)
-      and p.tenant_id = mine.tenant_id
-      and p.environment_id = mine.environment_id
+    left join lateral (
+      select p.definition_id, p.business_key
+      from process p
+      where p.id = private_id('prc', wanted.process)
+        and p.tenant_id = mine.tenant_id
+        and p.environment_id = mine.environment_id
+      limit 1
+    ) p on true
     order by p.definition_id, p.business_key, wanted.process
   loop
     command := null;
@@ -1811,9 +1836,13 @@ CREATE FUNCTION stepwell.sweep() RETURNS integer
     where o.worker_id > 0
       and not exists (select from stepwell.worker w where w.id = o.worker_id)
   ),
+  theirs as materialized ( -- apart: in the order of process ids all leases would be read
+    select l.process_id from stepwell.lease l where l.worker_id = any(array(select worker_id from dead))
+  ),
   lost as materialized (
     select l.* from stepwell.lease l
-    where l.worker_id in (select worker_id from dead)
+    where l.process_id = any(array(select process_id from theirs))
+      and l.worker_id = any(array(select worker_id from dead))
     order by l.process_id
     for update skip locked
   ),
@@ -1827,12 +1856,11 @@ CREATE FUNCTION stepwell.sweep() RETURNS integer
   ),
   shut as (
     update stepwell.lease l set worker_id = 0
-    from counted c
-    where c.process_id = l.process_id and c.losses >= 5
+    where l.process_id = any(array(select process_id from counted where losses >= 5))
   ),
   freed as (
-    delete from stepwell.lease l using counted c
-    where c.process_id = l.process_id and c.losses < 5
+    delete from stepwell.lease l
+    where l.process_id = any(array(select process_id from counted where losses < 5))
     returning l.*
   ),
   rung as (
@@ -1867,10 +1895,8 @@ begin
     end if;
     -- Left behind by a retry that came too late: nobody writes this row any more.
     delete from business_key k
-    using process p
     where (k.tenant_id, k.environment_id, k.definition_id, k.key) = (in_tenant, in_environment, in_definition, wanted)
-      and p.id = k.process_id
-      and p.status in ('COMPLETED', 'CANCELLED');
+      and (select p.status from process p where p.id = k.process_id) in ('COMPLETED', 'CANCELLED');
   end loop;
   raise exception 'a process with business key % is still running', wanted
     using errcode = 'SW410', hint = 'Use the running process, or another business key.',
@@ -1884,7 +1910,7 @@ $$;
 
 ALTER FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb DEFAULT NULL::jsonb, whole boolean DEFAULT true, sleeping boolean DEFAULT false) RETURNS jsonb
+CREATE FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb DEFAULT NULL::jsonb, whole boolean DEFAULT true, sleeping boolean DEFAULT false, held bigint[] DEFAULT NULL::bigint[], net boolean DEFAULT true) RETURNS jsonb
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
@@ -1905,24 +1931,27 @@ begin
     return jsonb_build_object('alive', false);
   end if;
 
-  perform stepwell.match_signals(500);
+  perform stepwell.match_signals(500, case when net then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end);
   if whole then
-    perform stepwell.fire_timers(500);
+    perform stepwell.fire_timers(500, case when net then '-infinity' else stepwell.now() - interval '10 s' end);
   end if;
   if slots > 0 or lanes is not null then
     claim := stepwell.claim(me, slots, lanes);
     select coalesce(sum((lane ->> 2)::integer), 0) into taken from jsonb_array_elements(claim -> 'taken') as lane;
   end if;
   rung := claim -> 'rung';
-  if whole then
+  if whole and net then
     perform stepwell.sweep();
+  end if;
+  if whole then
     perform stepwell.let_out();
     select coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, l.mail)), '[]') into rung
     from (
       select l.process_id, l.bell,
-             taken >= slots and exists (select from stepwell.inbox i where i.process_id = l.process_id) as mail
+             taken >= slots and (select true from stepwell.inbox i where i.process_id = l.process_id limit 1) is true as mail
       from stepwell.lease l
       where l.worker_id = me
+        and (held is null or l.process_id = any(held))
     ) l
     where l.bell > 0 or l.mail;
   end if;
@@ -1930,7 +1959,7 @@ begin
 end
 $$;
 
-ALTER FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean, held bigint[], net boolean) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.wake_workers() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2675,10 +2704,11 @@ GRANT ALL ON FUNCTION stepwell.ensure_partitions(ahead integer) TO stepwell_work
 REVOKE ALL ON FUNCTION stepwell.feed_epoch() FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.feed_epoch() TO stepwell_worker;
 
-REVOKE ALL ON FUNCTION stepwell.fire_timers(most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.fire_timers(most integer) TO stepwell_worker;
+REVOKE ALL ON FUNCTION stepwell.fire_timers(most integer, floor timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.fire_timers(most integer, floor timestamp with time zone) TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.first_id(moment timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.first_id(moment timestamp with time zone) TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) TO stepwell_worker;
@@ -2694,8 +2724,8 @@ GRANT ALL ON FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean, know
 REVOKE ALL ON FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.look_for_signals(me bigint, waits jsonb) TO stepwell_worker;
 
-REVOKE ALL ON FUNCTION stepwell.match_signals(most integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.match_signals(most integer) TO stepwell_worker;
+REVOKE ALL ON FUNCTION stepwell.match_signals(most integer, floor bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.match_signals(most integer, floor bigint) TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.measure() FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.measure() TO stepwell_api;
@@ -2811,8 +2841,8 @@ GRANT ALL ON FUNCTION stepwell.sweep() TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean) TO stepwell_worker;
+REVOKE ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean, held bigint[], net boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean, held bigint[], net boolean) TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.wake_workers() FROM PUBLIC;
 

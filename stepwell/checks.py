@@ -121,14 +121,13 @@ def pooler(lock_probe: bool) -> Check:
     """Return the check whether a session stays one."""
 
     def check(connection: db.Connection) -> Iterator[Finding]:
-        seen = {one(connection, "doctor.session") for _ in range(4)}
-        if len(seen) == 1:
+        if not db.is_pooled(connection):
             yield Finding("pooler", OK, "direct connection: a lost worker is noticed within about 2 s")
         elif lock_probe:
             advice = "Set STEPWELL_LOCK_PROBE=false, or connect directly."
-            yield Finding("pooler", BAD, "a transaction-mode pooler is between; session locks mean nothing", advice)
+            yield Finding("pooler", BAD, "a pooler is between; in transaction mode session locks mean nothing", advice)
         else:
-            yield Finding("pooler", OK, "transaction-mode pooler: silence alone tells a lost worker")
+            yield Finding("pooler", OK, "through a pooler: silence alone tells a lost worker")
 
     return check
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "login": "access:login",
     "key": "access:key",
     "schema": "schema:schema",
+    "bench": "bench:bench",
     "completion": "completion:completion",
 }
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+from collections.abc import Sequence
 
 import click
 import psycopg
@@ -17,7 +18,7 @@ from engine.embedded import EmbeddedServer
 from engine.errors import SettingError
 from engine.migrate import SchemaStatus
 from engine.observe import Observer
-from stepwell import observation, place, prepare
+from stepwell import observation, place, prepare, workers
 from stepwell.output import json_option, show
 from stepwell.supervise import LISTENING, end_with
 
@@ -57,14 +58,51 @@ def _refuse(url: str) -> None:
 
 
 @click.command()
-@click.option("--observe", type=observation.Place(), help="Serve /metrics and /health here, as HOST:PORT.")
+@click.option(
+    "--processes",
+    type=workers.Count(),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="How many worker processes, 1 to 256; auto: one for each core that this command may use.",
+)
+@click.option(
+    "--observe",
+    type=observation.Place(),
+    help="Serve /metrics and /health here, as HOST:PORT; several processes at this port and those that follow it.",
+)
+@click.option("--listener", type=int, multiple=True, hidden=True, help="Descriptor of a socket for --observe.")
+@click.option("--registered", type=int, hidden=True, help="Descriptor to write to once we are registered.")
 @with_parent
-def worker(observe: tuple[str, int] | None, with_parent: int | None) -> None:
-    """Run a worker: it moves processes and carries out their activities."""
+@click.pass_context
+def worker(
+    ctx: click.Context,
+    processes: int,
+    observe: tuple[str, int] | None,
+    listener: tuple[int, ...],
+    registered: int | None,
+    with_parent: int | None,
+) -> None:
+    """Run a worker: it moves processes and carries out their activities.
+
+    With --processes several of them run under one command: what dies is started again, SIGTERM and SIGINT drain all.
+    """
+    end_with(with_parent)
+    if processes > 1:
+        workers.run(place.settings(), processes, observe, debug=ctx.find_root().params["debug"])
+        return
+    with observation.windows(observe) as (window,):
+        _work_alone([*window, *(socket.socket(fileno=handle) for handle in listener)], registered)
+
+
+def _work_alone(listeners: Sequence[socket.socket], registered: int | None) -> None:
+    """Be a worker."""
     import uvloop
 
-    end_with(with_parent)
-    with place.program(place.settings(), "worker") as chosen, observation.of_worker(chosen, observe) as observer:
+    with (
+        place.program(place.settings(), "worker") as chosen,
+        observation.of_worker(chosen, listeners, registered) as observer,
+    ):
         uvloop.run(_work(chosen, observer))
 
 

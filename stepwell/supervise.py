@@ -1,4 +1,6 @@
-"""Children of `up` and `demo`: started, watched, started again, stopped. Their output goes to log files.
+"""Children of `up`, `demo` and `worker --processes`: started, watched, started again, stopped.
+
+Those of `up` and `demo` write to log files, those of `worker` to our stderr (see workers.py).
 
 Invariants: a child is in a session of its own, so that Ctrl-C in the terminal reaches us alone and we decide how all
 ends; it is told our process id, and ends when we do (see `end_with`). A child that keeps dying is started again
@@ -7,6 +9,7 @@ after a growing pause, never given up: PostgreSQL may be what is away.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import ctypes
 import os
@@ -18,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import IO, Self
+from typing import IO, Generic, Self, TypeVar
 
 PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0)  # before the next start, by deaths in a row
 STEADY_S = 20.0  # a child that lived this long starts afresh in PAUSES_S
@@ -52,20 +55,21 @@ def end_with(parent: int | None) -> None:
         raise SystemExit(1)
 
 
-class Child:
-    """One program under watch."""
+class Program(abc.ABC):
+    """One program under watch. A kind of it says where the output goes.
+
+    Is started by the thread that lives as long as we do: the kernel takes that thread for the parent (see `end_with`).
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, handles: Sequence[int] = ()
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], handles: Sequence[int] = ()
     ) -> None:
         self.name = name
-        self.log = log
         self._command = list(command)
         self._handles = tuple(handles)
         kept = {key: value for key, value in os.environ.items() if key not in WITHHELD}
         self._environment = {**kept, **environment}
         self._process: subprocess.Popen[bytes] | None = None
-        self._log_start = 0
         self._deaths = 0
         self._started = 0.0
         self._due = 0.0
@@ -80,12 +84,13 @@ class Child:
         """How it ended (negative: by that signal); None while it runs."""
         return self._process.poll() if self._process else None
 
+    @abc.abstractmethod
+    def _output(self) -> contextlib.AbstractContextManager[IO[bytes]]:
+        """Lend, for the time of a start, what both its streams are written to."""
+
     def start(self) -> None:
-        """Start it, its output appended to its log."""
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
-        with _appending(self.log) as output:
-            self._log_start = output.tell()
+        """Start it."""
+        with self._output() as output:
             self._process = subprocess.Popen(
                 self._command,
                 env=self._environment,
@@ -112,18 +117,6 @@ class Child:
             return False
         return True
 
-    def said(self) -> list[str]:
-        """Return the last lines it wrote since its last start."""
-        with contextlib.suppress(OSError), self.log.open("rb") as file:
-            file.seek(max(self._log_start, self.log.stat().st_size - TAIL_BYTES))
-            return file.read().decode(errors="replace").splitlines()
-        return []
-
-    def complaints(self) -> str:
-        """Return the last of those lines that tell of trouble: errors of its JSON log, and what is no log line."""
-        told = [line for line in self.said() if not line.startswith('{"') or '"level":"error"' in line]
-        return "\n".join(told[-TAIL_LINES:])
-
     def tend(self) -> int | None:
         """Start it again when it is due; return its exit code if it has just been found dead, else None."""
         code = self.exit_code
@@ -139,16 +132,49 @@ class Child:
         return None
 
 
-class Family:
+class Child(Program):
+    """A program whose output goes to a log file."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, handles: Sequence[int] = ()
+    ) -> None:
+        super().__init__(name, command, environment, handles)
+        self.log = log
+        self._log_start = 0
+
+    @contextlib.contextmanager
+    def _output(self) -> Iterator[IO[bytes]]:
+        """Append to the log."""
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        with _appending(self.log) as output:
+            self._log_start = output.tell()
+            yield output
+
+    def said(self) -> list[str]:
+        """Return the last lines it wrote since its last start."""
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            file.seek(max(self._log_start, self.log.stat().st_size - TAIL_BYTES))
+            return file.read().decode(errors="replace").splitlines()
+        return []
+
+    def complaints(self) -> str:
+        """Return the last of those lines that tell of trouble: errors of its JSON log, and what is no log line."""
+        told = [line for line in self.said() if not line.startswith('{"') or '"level":"error"' in line]
+        return "\n".join(told[-TAIL_LINES:])
+
+
+Kind = TypeVar("Kind", bound=Program)
+
+
+class Kin(Generic[Kind]):
     """All children of one program; leaving the block stops them."""
 
-    def __init__(self, logs: Path, grace_s: float = 5.0) -> None:
-        self.logs = logs
-        self.children: list[Child] = []
+    def __init__(self, grace_s: float) -> None:
+        self.children: list[Kind] = []
         self._grace_s = grace_s
 
     def __enter__(self) -> Self:
-        self.logs.mkdir(mode=0o700, exist_ok=True)
         return self
 
     def __exit__(
@@ -156,16 +182,13 @@ class Family:
     ) -> None:
         self.stop()
 
-    def add(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], handles: Sequence[int] = ()
-    ) -> Child:
-        """Start a child and keep it. `handles`: open files that it has under the same numbers."""
-        child = Child(name, command, environment, self.logs / f"{name}.log", handles)
+    def keep(self, child: Kind) -> Kind:
+        """Start a child and keep it."""
         child.start()
         self.children.append(child)
         return child
 
-    def tend(self, died: Callable[[Child, int], None]) -> None:
+    def tend(self, died: Callable[[Kind, int], None]) -> None:
         """Start again what died; tell of each death once."""
         for child in self.children:
             code = child.tend()
@@ -173,14 +196,36 @@ class Family:
                 died(child, code)
 
     def stop(self) -> None:
-        """Ask all to end; kill what has not ended within the grace."""
+        """Ask all to end; kill what has not ended within the grace, or when somebody is in a hurry."""
         for child in self.children:
             child.send(signal.SIGTERM)
         end = time.monotonic() + self._grace_s
-        for child in self.children:
-            if not child.wait(max(0.0, end - time.monotonic())):
-                child.send(signal.SIGKILL)
+        try:
+            for child in self.children:
+                child.wait(max(0.0, end - time.monotonic()))
+        finally:
+            for child in self.children:
+                child.send(signal.SIGKILL)  # if it still runs
+            for child in self.children:
                 child.wait(5.0)
+
+
+class Family(Kin[Child]):
+    """Children with a folder of log files."""
+
+    def __init__(self, logs: Path, grace_s: float = 5.0) -> None:
+        super().__init__(grace_s)
+        self.logs = logs
+
+    def __enter__(self) -> Self:
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+        return self
+
+    def add(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], handles: Sequence[int] = ()
+    ) -> Child:
+        """Start a child and keep it. `handles`: open files that it has under the same numbers."""
+        return self.keep(Child(name, command, environment, self.logs / f"{name}.log", handles))
 
 
 class Stopped(Exception):

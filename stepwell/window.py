@@ -11,7 +11,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -19,13 +19,12 @@ import msgspec
 from api.health import PREFIX
 from api.problems import MEDIA_TYPE, problem_of
 from engine.config import Settings
-from engine.errors import NotFound, OperatorError, StepwellError, Unavailable
+from engine.errors import NotFound, StepwellError, Unavailable
 from engine.measure import Measure, asking
 from engine.metrics import WorkerMetrics
 from engine.observe import Noted, Observation, Observer, Ticked, Trouble, WorkerChanged, row_lost
 from engine.scrape import Scrape
 from stepwell import tls
-from stepwell.serving.listening import listen
 from stepwell.serving.room import Room
 from stepwell.serving.server import LibrariesLog, Server
 
@@ -34,14 +33,14 @@ STOP_S = 5.0
 
 
 @contextlib.contextmanager
-def opened(settings: Settings, place: tuple[str, int], observe: Observer) -> Iterator[list[Observer]]:
-    """Serve at a place for the time of the block; lend what must be given the worker's observations.
+def opened(settings: Settings, listeners: Sequence[socket.socket], observe: Observer) -> Iterator[list[Observer]]:
+    """Serve at these sockets for the time of the block; lend what must be given the worker's observations.
 
-    Raises OperatorError where that place cannot be had, SettingError for a certificate that cannot be used.
+    Raises SettingError for a certificate that cannot be used.
     """
     metrics, pulse = WorkerMetrics(), Pulse(settings.silence_limit_seconds / 3)
     scrape = Scrape(metrics, Measure(asking(settings.database_url or "")), settings.metrics_token)
-    with _serving(settings, place, Window(scrape, pulse), observe):
+    with _serving(settings, listeners, Window(scrape, pulse), observe):
         yield [metrics, pulse]
 
 
@@ -126,19 +125,15 @@ def _shown(listener: socket.socket) -> str:
 
 
 @contextlib.contextmanager
-def _serving(settings: Settings, place: tuple[str, int], app: Window, observe: Observer) -> Iterator[None]:
+def _serving(settings: Settings, listeners: Sequence[socket.socket], app: Window, observe: Observer) -> Iterator[None]:
     """Serve in a thread for the time of the block."""
     identity = tls.identity(settings)
-    try:
-        listeners = listen(*place)
-    except StepwellError as error:
-        raise OperatorError(error.message, advice="Choose another HOST:PORT with --observe.") from None
     scheme = "http" if identity is None else "https"
     for listener in listeners:
         observe(Noted(where="observe", message=f"/metrics and /health at {scheme}://{_shown(listener)}"))
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addHandler(LibrariesLog(observe))
-    server = Server(app, listeners, Room(MOST_CONNECTIONS), identity, observe)
+    server = Server(app, list(listeners), Room(MOST_CONNECTIONS), identity, observe)
     thread = threading.Thread(target=server.run, name="observe", daemon=True)
     thread.start()
     try:

@@ -123,6 +123,6 @@ def _show_contenders(outcome: Outcome, console: Console) -> None:
     table = _table("\ncontenders", "name", "version", "remark")
     table.columns[2].justify = "left"
     for one in outcome.contenders:
-        missing = f"missing: {one.missing}; the extra `bench` brings it" if one.missing else ""
+        missing = f"missing: {one.missing}; the extra `bench-expressions` brings it" if one.missing else ""
         table.add_row(one.name, one.version, missing or one.favours)
     console.print(table)

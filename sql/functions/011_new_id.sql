@@ -8,10 +8,11 @@ $$;
 revoke all on function stepwell.new_id() from public;
 grant execute on function stepwell.new_id() to stepwell_worker;
 
--- The smallest id of a moment: the bound of a partition.
+-- The smallest id of a moment.
 create or replace function stepwell.first_id(moment timestamptz) returns bigint
   language sql immutable parallel safe
 as $$
   select (extract(epoch from moment) * 1000)::bigint << 20
 $$;
 revoke all on function stepwell.first_id(timestamptz) from public;
+grant execute on function stepwell.first_id(timestamptz) to stepwell_worker;

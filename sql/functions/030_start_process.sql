@@ -144,10 +144,8 @@ begin
     end if;
     -- Left behind by a retry that came too late: nobody writes this row any more.
     delete from business_key k
-    using process p
     where (k.tenant_id, k.environment_id, k.definition_id, k.key) = (in_tenant, in_environment, in_definition, wanted)
-      and p.id = k.process_id
-      and p.status in ('COMPLETED', 'CANCELLED');
+      and (select p.status from process p where p.id = k.process_id) in ('COMPLETED', 'CANCELLED');
   end loop;
   raise exception 'a process with business key % is still running', wanted
     using errcode = 'SW410', hint = 'Use the running process, or another business key.',

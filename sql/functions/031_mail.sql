@@ -160,10 +160,14 @@ begin
   for process in
     select wanted.process
     from (select distinct w as process from unnest(processes) as w) as wanted
-    left join process p
-      on p.id = private_id('prc', wanted.process)
-      and p.tenant_id = mine.tenant_id
-      and p.environment_id = mine.environment_id
+    left join lateral (
+      select p.definition_id, p.business_key
+      from process p
+      where p.id = private_id('prc', wanted.process)
+        and p.tenant_id = mine.tenant_id
+        and p.environment_id = mine.environment_id
+      limit 1
+    ) p on true
     order by p.definition_id, p.business_key, wanted.process
   loop
     command := null;

@@ -47,17 +47,17 @@ as $$
   held as materialized (
     select l.process_id
     from stepwell.lease l
-    where l.process_id in (select process_id from asked)
+    where l.process_id = any(array(select process_id from asked))
       and l.worker_id = 0
     order by l.process_id
     for update skip locked
   ),
   freed as (
-    delete from stepwell.lease l using held h where l.process_id = h.process_id
+    delete from stepwell.lease l where l.process_id = any(array(select process_id from held))
     returning l.*
   ),
   forgiven as (
-    delete from stepwell.loss s using freed f where s.process_id = f.process_id
+    delete from stepwell.loss s where s.process_id = any(array(select process_id from freed))
   ),
   rung as (
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)

@@ -1,5 +1,6 @@
--- Heartbeat, match signals, claim; and, if `whole`, what four times a second is enough for: fire timers, sweep, let out of
--- the quarantine, read all rung leases.
+-- Heartbeat, match signals, claim; and, if `whole`, what four times a second is enough for: fire timers, let out of the
+-- quarantine, read the bells of what is `held`. A tick with the `net` also sweeps, and looks for what is left over: while a
+-- snapshot is held, that walks over the dead entries of all rows since, so it comes more seldom the longer it takes.
 -- One autocommitted transaction. The claim is thereby committed before its processes are loaded (a claim that loads in
 -- its own statement reads a stale tail).
 --
@@ -7,8 +8,9 @@
 -- jobs (skip locked) → signals by id → timers (skip locked) → jobs (skip locked) → leases by process id → leases of the
 -- sweep (skip locked, never waits).
 --
--- Indexes: worker pk, signal_job pk, wait pk, timer_in_order, job pk, lease pk, lease_by_worker, inbox pk.
--- Rows: at most 500 timers, 500 signals, `slots` jobs; the rung leases of this worker.
+-- Indexes: worker pk, signal_job pk, wait pk, timer_in_order, job pk, lease pk, inbox pk; lease_by_worker with the net, and
+-- where `held` is null, as in release 0.1.
+-- Rows: at most 500 timers, 500 signals, `slots` jobs; the leases of what is held.
 --
 -- slots: how many jobs to take at most. lanes: see claim. sleeping: whether callers should wake us (see wake_workers).
 -- Returns {alive, now, claimed, rung: [[process, bell, has mail]…], more, taken, waiting}; claimed, taken and waiting as
@@ -19,7 +21,8 @@
 drop function if exists stepwell.tick(bigint, integer); -- of release 0.1
 drop function if exists stepwell.claim(bigint, integer); -- ours alone
 create or replace function stepwell.tick(
-  me bigint, slots integer, lanes jsonb default null, whole boolean default true, sleeping boolean default false
+  me bigint, slots integer, lanes jsonb default null, whole boolean default true, sleeping boolean default false,
+  held bigint[] default null, net boolean default true
 ) returns jsonb
   language plpgsql
   -- These tables are empty one minute and large the next, and plans are kept: a plan made while a table was empty must not
@@ -43,24 +46,27 @@ begin
     return jsonb_build_object('alive', false);
   end if;
 
-  perform stepwell.match_signals(500);
+  perform stepwell.match_signals(500, case when net then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end);
   if whole then
-    perform stepwell.fire_timers(500);
+    perform stepwell.fire_timers(500, case when net then '-infinity' else stepwell.now() - interval '10 s' end);
   end if;
   if slots > 0 or lanes is not null then
     claim := stepwell.claim(me, slots, lanes);
     select coalesce(sum((lane ->> 2)::integer), 0) into taken from jsonb_array_elements(claim -> 'taken') as lane;
   end if;
   rung := claim -> 'rung';
-  if whole then
+  if whole and net then
     perform stepwell.sweep();
+  end if;
+  if whole then
     perform stepwell.let_out();
     select coalesce(jsonb_agg(jsonb_build_array(l.process_id, l.bell, l.mail)), '[]') into rung
     from (
       select l.process_id, l.bell,
-             taken >= slots and exists (select from stepwell.inbox i where i.process_id = l.process_id) as mail
+             taken >= slots and (select true from stepwell.inbox i where i.process_id = l.process_id limit 1) is true as mail
       from stepwell.lease l
       where l.worker_id = me
+        and (held is null or l.process_id = any(held))
     ) l
     where l.bell > 0 or l.mail;
   end if;
@@ -115,15 +121,15 @@ as $$
     from head h
   ),
   chosen as materialized (
-    select c.priority, c.lane, c.id
+    select c.at
     from me,
     lateral (
-      select j.priority, j.lane, j.id
+      select j.at
       from asked a,
       lateral (
-        select r.priority, r.lane, r.id, row_number() over (order by r.id) as place
+        select r.priority, r.lane, r.at, row_number() over (order by r.id) as place
         from (
-          select j.priority, j.lane, j.id
+          select j.priority, j.lane, j.id, j.ctid as at
           from stepwell.job j
           where j.priority = a.priority
             and j.lane = a.lane
@@ -138,8 +144,10 @@ as $$
     ) c
   ),
   gone as (
-    delete from stepwell.job j using chosen c
-    where (j.priority, j.lane, j.id) = (c.priority, c.lane, c.id)
+    -- By place: a join on the key, planned while statistics were of an empty table, would read all of it. A job is never
+    -- updated, and these are locked: each is where it was.
+    delete from stepwell.job j
+    where j.ctid = any(array(select c.at from chosen c))
     returning j.*
   ),
   ringing as materialized (
@@ -172,21 +180,23 @@ as $$
     'waiting', (select coalesce(jsonb_agg(distinct h.lane), '[]') from head h))
 $$;
 
--- Turn due timers into jobs. Skip locked: a parking holder that replaces a timer is left alone.
-create or replace function stepwell.fire_timers(most integer) returns integer
+drop function if exists stepwell.fire_timers(integer); -- of release 0.1; ours alone
+-- Turn timers that are due, later than `floor`, into jobs. Skip locked: a parking holder that replaces a timer is left alone.
+create or replace function stepwell.fire_timers(most integer, floor timestamptz) returns integer
   language sql
 as $$
   with due as materialized (
     select t.process_id
     from stepwell.timer t
     where t.due_at <= stepwell.now()
+      and t.due_at > floor
     order by t.due_at
     limit most
     for update skip locked
   ),
   gone as (
-    delete from stepwell.timer t using due d
-    where t.process_id = d.process_id
+    delete from stepwell.timer t
+    where t.process_id = any(array(select d.process_id from due d))
     returning t.*
   ),
   rung as (
@@ -201,19 +211,22 @@ $$;
 -- Give waiting signals to the waits open now: per process one delivery, one mail, one job. A signal without a
 -- correlation key ends here; one with a key stays for the first later wait (look_for_signals) until it expires.
 -- One statement of a transaction that is not the sender's: a worker killed meanwhile leaves everything as it was.
-create or replace function stepwell.match_signals(most integer) returns integer
+-- Of signals with an id above `floor`.
+drop function if exists stepwell.match_signals(integer); -- of release 0.1; ours alone
+create or replace function stepwell.match_signals(most integer, floor bigint) returns integer
   language sql
 as $$
   with jobs as materialized (
-    select j.id from stepwell.signal_job j order by j.id limit most for update skip locked
+    select j.id from stepwell.signal_job j where j.id > floor order by j.id limit most for update skip locked
   ),
   taken as (
-    delete from stepwell.signal_job j using jobs where j.id = jobs.id
+    delete from stepwell.signal_job j
+    where j.id = any(array(select id from jobs))
     returning j.signal_id
   ),
   sent as materialized (
     select s.* from stepwell.signal s
-    where s.id in (select signal_id from taken)
+    where s.id = any(array(select signal_id from taken))
     order by s.id
     for update
   ),
@@ -221,7 +234,12 @@ as $$
     insert into stepwell.signal_delivery (signal_id, process_id, tenant_id, environment_id, expires_at)
     select distinct s.id, w.process_id, s.tenant_id, s.environment_id, s.expires_at
     from sent s
-    join stepwell.wait w using (tenant_id, environment_id, name, correlation)
+    cross join lateral (
+      select w.process_id
+      from stepwell.wait w
+      where (w.tenant_id, w.environment_id, w.name, w.correlation) = (s.tenant_id, s.environment_id, s.name, s.correlation)
+      offset 0 -- keeps it one look into the index for each signal
+    ) w
     order by 1, 2
     on conflict do nothing
     returning signal_id, process_id
@@ -235,13 +253,13 @@ as $$
   ),
   rung as (
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
-    select coalesce(p.priority, 0), m.tenant_id, m.id, m.process_id, m.tenant_id, m.environment_id
+    select coalesce((select p.priority from stepwell.process p where p.id = m.process_id), 0), m.tenant_id, m.id, m.process_id,
+           m.tenant_id, m.environment_id
     from mail m
-    left join stepwell.process p on p.id = m.process_id
   ),
   spent as (
-    delete from stepwell.signal s using sent
-    where s.id = sent.id and sent.correlation = ''
+    delete from stepwell.signal s
+    where s.id = any(array(select id from sent where correlation = ''))
   )
   select count(*)::integer from taken
 $$;
@@ -263,9 +281,13 @@ as $$
     where o.worker_id > 0
       and not exists (select from stepwell.worker w where w.id = o.worker_id)
   ),
+  theirs as materialized ( -- apart: in the order of process ids all leases would be read
+    select l.process_id from stepwell.lease l where l.worker_id = any(array(select worker_id from dead))
+  ),
   lost as materialized (
     select l.* from stepwell.lease l
-    where l.worker_id in (select worker_id from dead)
+    where l.process_id = any(array(select process_id from theirs))
+      and l.worker_id = any(array(select worker_id from dead))
     order by l.process_id
     for update skip locked
   ),
@@ -279,12 +301,11 @@ as $$
   ),
   shut as (
     update stepwell.lease l set worker_id = 0
-    from counted c
-    where c.process_id = l.process_id and c.losses >= 5
+    where l.process_id = any(array(select process_id from counted where losses >= 5))
   ),
   freed as (
-    delete from stepwell.lease l using counted c
-    where c.process_id = l.process_id and c.losses < 5
+    delete from stepwell.lease l
+    where l.process_id = any(array(select process_id from counted where losses < 5))
     returning l.*
   ),
   rung as (
@@ -323,11 +344,20 @@ begin
     -- Our own end or our own lost connection is no process's fault: nothing is counted.
     delete from stepwell.worker where id = any(dead);
     gone := dead;
-    with left_over as materialized (
-      select l.process_id from stepwell.lease l where l.worker_id = any(dead) order by l.process_id for update
+    with theirs as materialized (
+      select l.process_id from stepwell.lease l where l.worker_id = any(dead)
+    ),
+    left_over as materialized (
+      select l.process_id
+      from stepwell.lease l
+      where l.process_id = any(array(select process_id from theirs))
+        and l.worker_id = any(dead)
+      order by l.process_id
+      for update
     ),
     freed as (
-      delete from stepwell.lease l using left_over o where l.process_id = o.process_id
+      delete from stepwell.lease l
+      where l.process_id = any(array(select process_id from left_over))
       returning l.*
     )
     insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
@@ -338,9 +368,9 @@ begin
 end
 $$;
 
-revoke all on function stepwell.tick(bigint, integer, jsonb, boolean, boolean), stepwell.claim(bigint, integer, jsonb),
-  stepwell.fire_timers(integer),
-  stepwell.match_signals(integer), stepwell.sweep(), stepwell.rescue(bigint[], boolean) from public;
-grant execute on function stepwell.tick(bigint, integer, jsonb, boolean, boolean), stepwell.claim(bigint, integer, jsonb),
-  stepwell.fire_timers(integer),
-  stepwell.match_signals(integer), stepwell.sweep(), stepwell.rescue(bigint[], boolean) to stepwell_worker;
+revoke all on function stepwell.tick(bigint, integer, jsonb, boolean, boolean, bigint[], boolean), stepwell.claim(bigint, integer, jsonb),
+  stepwell.fire_timers(integer, timestamptz),
+  stepwell.match_signals(integer, bigint), stepwell.sweep(), stepwell.rescue(bigint[], boolean) from public;
+grant execute on function stepwell.tick(bigint, integer, jsonb, boolean, boolean, bigint[], boolean), stepwell.claim(bigint, integer, jsonb),
+  stepwell.fire_timers(integer, timestamptz),
+  stepwell.match_signals(integer, bigint), stepwell.sweep(), stepwell.rescue(bigint[], boolean) to stepwell_worker;

@@ -75,11 +75,11 @@ begin
     on conflict (process_id) do update set due_at = excluded.due_at;
 
     delete from stepwell.timer t
-    using jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, due_at timestamptz), stepwell.lease l
-    where t.process_id = p.process_id
-      and p.due_at is null
-      and l.process_id = p.process_id
-      and l.worker_id = me;
+    where t.process_id = any(array(
+      select l.process_id
+      from jsonb_to_recordset(doc -> 'parks') as p(process_id bigint, due_at timestamptz)
+      join stepwell.lease l on l.process_id = p.process_id and l.worker_id = me
+      where p.due_at is null));
   end if;
 
   if doc ? 'unwaits' then
@@ -223,7 +223,7 @@ begin
       returning l.process_id
     ),
     forgiven as (
-      delete from stepwell.loss s using gone g where s.process_id = g.process_id
+      delete from stepwell.loss s where s.process_id = any(array(select process_id from gone))
     )
     select coalesce(jsonb_agg(process_id), '[]') into parked from gone;
   end if;

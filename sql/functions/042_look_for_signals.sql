@@ -24,11 +24,14 @@ begin
   -- Only signals that were matched: one still to be matched belongs to every wait open then, ours among them, since its
   -- match begins after us. Whether it is still to be matched is known only with its job's row locked: a match in flight
   -- may have begun before our wait was there. Same lock order as match_signals: jobs by id, then signals by id.
-  select array_agg(s.id) into candidates
-  from stepwell.signal s
-  where (s.tenant_id, s.environment_id, s.name, s.correlation) in (
-      select tenant_id, environment_id, name, correlation
-      from jsonb_to_recordset(waits) as w(tenant_id integer, environment_id integer, name text, correlation text));
+  select array_agg(distinct s.id) into candidates
+  from jsonb_to_recordset(waits) as w(tenant_id integer, environment_id integer, name text, correlation text)
+  cross join lateral (
+    select s.id
+    from stepwell.signal s
+    where (s.tenant_id, s.environment_id, s.name, s.correlation) = (w.tenant_id, w.environment_id, w.name, w.correlation)
+    offset 0 -- keeps it one look into the index for each wait
+  ) s;
   if candidates is null then
     return served;
   end if;

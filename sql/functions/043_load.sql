@@ -27,7 +27,7 @@ as $$
          l.bell
   from stepwell.process p
   join stepwell.lease l on l.process_id = p.id and l.worker_id = me
-  left join stepwell.loss s on s.process_id = p.id
+  left join lateral (select s.losses from stepwell.loss s where s.process_id = p.id offset 0) s on true
   left join unnest(ids, known) as k(id, seq) on k.id = p.id
   where p.id = any(ids)
 $$;

@@ -18,7 +18,7 @@ listen stepwell_job
 
 -- :name worker.tick
 -- Indexes and rows: see sql/functions/040_tick.sql.
-select stepwell.tick(%(me)s, %(slots)s, %(lanes)s::jsonb, %(whole)s, %(sleeping)s)::text
+select stepwell.tick(%(me)s, %(slots)s, %(lanes)s::jsonb, %(whole)s, %(sleeping)s, %(held)s, %(net)s)::text
 
 -- :name worker.flush
 -- Indexes and rows: see sql/functions/041_flush.sql.
@@ -79,24 +79,30 @@ select stepwell.ensure_partitions()
 -- idempotency_key_by_age.
 with old_signal as (
   delete from stepwell.signal
-  where id in (
+  where id = any(array(
     select id from stepwell.signal s
     where s.expires_at < stepwell.now()
-      and not exists (select from stepwell.signal_job j where j.id = s.id)
-    limit 1000 for update skip locked)
+      and (select true from stepwell.signal_job j where j.id = s.id) is null
+    order by s.expires_at
+    limit 1000 for update skip locked))
   returning 1
 ),
 old_delivery as (
   delete from stepwell.signal_delivery
-  where (signal_id, process_id) in (
-    select signal_id, process_id from stepwell.signal_delivery where expires_at < stepwell.now() limit 1000 for update skip locked)
+  where ctid = any(array(
+    select ctid from stepwell.signal_delivery
+    where expires_at < stepwell.now()
+    order by expires_at
+    limit 1000 for update skip locked))
   returning 1
 ),
 old_key as (
   delete from stepwell.idempotency_key
-  where (tenant_id, environment_id, key) in (
-    select tenant_id, environment_id, key from stepwell.idempotency_key
-    where created_at < stepwell.now() - interval '24 hours' limit 1000 for update skip locked)
+  where ctid = any(array(
+    select ctid from stepwell.idempotency_key
+    where created_at < stepwell.now() - interval '24 hours'
+    order by created_at
+    limit 1000 for update skip locked))
   returning 1
 )
 select greatest((select count(*) from old_signal), (select count(*) from old_delivery), (select count(*) from old_key))

@@ -13,6 +13,7 @@ from .rules import Model
 from .world import (
     SLOTS,
     Answer,
+    History,
     Hold,
     Part,
     Statement,
@@ -60,7 +61,8 @@ def take_claim(model: Model, world: World, index: int, answer: Answer) -> World:
     if not answer.mine or not (answer.yes or not model.rules.own_ring_is_no_hold):
         return world
     world = end_hold(model, world, index, answer.process)
-    world = with_worker(world, index, with_hold(world.workers[index], answer.process, Hold()))
+    hold = Hold(number=answer.number)
+    world = with_worker(world, index, with_hold(world.workers[index], answer.process, hold))
     if model.rules.load_is_its_own_statement:
         return world
     return take_load(model, world, index, answer._replace(bell=0))
@@ -80,19 +82,31 @@ def end_hold(model: Model, world: World, index: int, process: int) -> World:
 
 
 def take_load(model: Model, world: World, index: int, answer: Answer) -> World:
-    """Fold the loaded history and decide: RUNNING means lost; then what is due, then the mail."""
+    """Fold the loaded history and decide: RUNNING means lost, unless it was handed over; then what is due, then the mail.
+
+    An effect that was handed over and is still wanted then starts at once, without a new event.
+    """
     worker = world.workers[index]
-    old = worker.holds[answer.process]
-    bell = old.bell if old is not None else 0
-    count = len(answer.history)
-    hold = Hold(True, answer.history, count, count, bell)
+    old = worker.holds[answer.process] or Hold()
+    history = known_history(worker, answer)
+    count = len(history)
+    number = 0 if model.rules.number_is_used_up else old.number
+    hold = Hold(True, history, count, count, old.bell, number=number, leaving=old.leaving)
     state = life.fold(hold.events)
-    if state.status == "running" and model.rules.running_when_loaded_is_lost:
+    handed = old.number == count or (old.number > 0 and not model.rules.number_is_compared)
+    if state.status == "running" and not handed and model.rules.running_when_loaded_is_lost:
         script, stable = model.scope.scripts[answer.process], model.rules.execution_id_is_stable
         hold = hold._replace(events=life.enter(script, hold.events, worker.id, stable))
     if state.status == "sleeping" and world.time:
         hold = hold._replace(events=life.add(hold.events, "U", state.step, worker.id))
-    return put(model, world, index, answer.process, decide_mail(model, worker, hold, answer.inbox))
+    world = put(model, world, index, answer.process, decide_mail(model, worker, hold, answer.inbox))
+    return start_effect(model, world, index, answer.process) if handed else world
+
+
+def known_history(worker: Worker, answer: Answer) -> History:
+    """Return what a load shows; the broken keeping adds to what the last hold believed."""
+    kept = worker.kept[answer.process] if worker.kept else ()
+    return kept + answer.history[len(kept) :]
 
 
 def take_read(model: Model, world: World, index: int, answer: Answer, hold: Hold) -> World:
@@ -144,12 +158,22 @@ def take_flush(model: Model, world: World, index: int, answer: Answer, part: Par
     hold = world.workers[index].holds[part.process]
     if hold is None or answer.yes:
         after = end_hold(model, world, index, part.process)
+        if hold is not None and not model.rules.kept_states_are_durable:
+            after = with_kept(after, index, part.process, hold.events)
         if part.release == "give" and not model.rules.give_back_is_one_commit:
             after = late_job(after, index, part.process)
         return after
     flushed = max(hold.flushed, part.first + len(part.events))
     hold = hold._replace(flushed=flushed, refused=bool(part.release))
-    return start_effect(model, world, index, part.process, hold)
+    world = with_worker(world, index, with_hold(world.workers[index], part.process, hold))
+    return start_effect(model, world, index, part.process)
+
+
+def with_kept(world: World, index: int, process: int, events: History) -> World:
+    """Keep what a hold believed at its end."""
+    worker = world.workers[index]
+    kept = worker.kept or ((),) * len(worker.holds)
+    return with_worker(world, index, worker._replace(kept=(*kept[:process], events, *kept[process + 1 :])))
 
 
 def late_job(world: World, index: int, process: int) -> World:
@@ -159,19 +183,21 @@ def late_job(world: World, index: int, process: int) -> World:
     return with_slot(world, index, "flush", Statement("job", me, processes=(process,)))
 
 
-def start_effect(model: Model, world: World, index: int, process: int, hold: Hold) -> World:
-    """Start the effect whose decision is flushed and which does not run yet."""
+def start_effect(model: Model, world: World, index: int, process: int) -> World:
+    """Start the effect whose decision is flushed and which does not run yet, unless the hold is leaving."""
+    hold = world.workers[index].holds[process]
+    if hold is None or hold.running or hold.leaving:
+        return world
     state = life.fold(hold.events)
-    if state.status == "running" and not hold.running and state.since < hold.flushed:
-        event = hold.events[state.since]
-        hold = hold._replace(running=True)
-        begun = (*world.starts[process], (state.step, event[3]))
-        starts = (*world.starts[:process], begun, *world.starts[process + 1 :])
-        world = world._replace(starts=starts)
-        if event not in world.processes[process].history:
-            broken = f"effect of process {process} started, its decision is not committed"
-            world = world._replace(broken=broken)
-    return with_worker(world, index, with_hold(world.workers[index], process, hold))
+    if state.status != "running" or state.since >= hold.flushed:
+        return world
+    event = hold.events[state.since]
+    begun = (*world.starts[process], (state.step, event[3], state.since))
+    world = world._replace(starts=(*world.starts[:process], begun, *world.starts[process + 1 :]))
+    if event not in world.processes[process].history:
+        broken = f"effect of process {process} started, its decision is not committed"
+        world = world._replace(broken=broken)
+    return with_worker(world, index, with_hold(world.workers[index], process, hold._replace(running=True)))
 
 
 # ---- the end of a worker id ----

@@ -36,6 +36,7 @@ def steps(model: Model, world: World, index: int) -> Iterator[Step]:
     yield from statement_steps(model, world, index)
     yield from sends(model, world, index)
     yield from effects(model, world, index)
+    yield from turns(model, world, index)
     if world.workers[index].id not in world.rows:
         yield Step(("worker", index, "finds its row gone, registers anew"), gone(model, world, index))
 
@@ -84,7 +85,7 @@ def claims(model: Model, world: World, index: int) -> Iterator[Step]:
     """Claim any choice of the processes that have jobs (guard: an empty claim changes nothing)."""
     if not world.woken and index:
         return
-    ready = [p for p, rows in enumerate(world.processes) if rows.jobs]
+    ready = [p for p, rows in enumerate(world.processes) if rows.jobs or rows.given]
     for size in range(1, len(ready) + 1):
         for chosen in combinations(ready, size):
             claim = Statement("claim", world.workers[index].id, processes=chosen)
@@ -148,7 +149,7 @@ def flushes(model: Model, world: World, index: int) -> Iterator[Step]:
     moving = tuple(part for part in parts if part is not None)
     if moving:
         yield from send_flush(model, world, index, moving)
-    if world.budget.give_backs:
+    if world.budget.give_backs or any(hold is not None and hold.leaving for hold in worker.holds):
         yield from give_backs(model, world, index, parts)
 
 
@@ -201,18 +202,50 @@ def may_park(model: Model, hold: Hold) -> bool:
 
 def give_backs(model: Model, world: World, index: int, parts: list[Part | None]) -> Iterator[Step]:
     """Give one process back: lease delete and job in one commit, only with no effect running."""
-    budget = world.budget._replace(give_backs=world.budget.give_backs - 1)
     for process, hold in enumerate(world.workers[index].holds):
         if hold is None or not hold.loaded or life.fold(hold.events).status == "ended":
             continue
         if hold.running and model.rules.give_back_only_when_idle:
             continue
+        if not (hold.leaving or world.budget.give_backs):
+            continue
+        budget = world.budget._replace(give_backs=world.budget.give_backs - (not hold.leaving))
         status = life.fold(hold.events).status
         events = hold.events[hold.flushed :]
-        given = Part(process, hold.flushed, events, hold.bell, "give", None, status == "waiting")
+        given = Part(
+            process, hold.flushed, events, hold.bell, "give", None, status == "waiting", number_of(model, hold)
+        )
         others = tuple(part for part in parts if part is not None and part.process != process)
         moving = tuple(sorted((given, *others)))
-        yield from send_flush(model, world._replace(budget=budget), index, moving, "give back")
+        for step in send_flush(model, world._replace(budget=budget), index, moving, "give back"):
+            yield step._replace(fault=not hold.leaving)  # nothing may depend on it
+
+
+def number_of(model: Model, hold: Hold) -> int:
+    """Return the number that a give-back writes into its job: of the last event, as long as no effect runs."""
+    idle = not hold.running or not model.rules.number_means_none_runs
+    return len(hold.events) if idle and model.rules.give_back_names_its_event else 0
+
+
+def turns(model: Model, world: World, index: int) -> Iterator[Step]:
+    """Decide that a hold has had its turn, where an answer on its way may start an effect."""
+    worker = world.workers[index]
+    for process, hold in enumerate(worker.holds):
+        if hold is None:
+            continue
+        if hold.leaving and not model.rules.leaving_is_for_good:
+            yield Step(("worker", index, "lets process", process, "stay"), turned(world, index, process, False))
+        elif world.budget.give_backs and not hold.leaving and (not hold.loaded or worker.flush is not None):
+            budget = world.budget._replace(give_backs=world.budget.give_backs - 1)
+            over = turned(world._replace(budget=budget), index, process, True)
+            yield Step(("process", process, "has had its turn at worker", index), over, True)
+
+
+def turned(world: World, index: int, process: int, leaving: bool) -> World:
+    """Put a hold back that is to leave, or not."""
+    worker = world.workers[index]
+    hold = worker.holds[process]
+    return with_worker(world, index, with_hold(worker, process, hold and hold._replace(leaving=leaving)))
 
 
 def send_flush(model: Model, world: World, index: int, parts: tuple[Part, ...], *more: str) -> Iterator[Step]:
@@ -222,7 +255,8 @@ def send_flush(model: Model, world: World, index: int, parts: tuple[Part, ...], 
             hold = world.workers[index].holds[part.process]
             if hold is not None:
                 early = hold._replace(flushed=len(hold.events))
-                world = start_effect(model, world, index, part.process, early)
+                world = with_worker(world, index, with_hold(world.workers[index], part.process, early))
+                world = start_effect(model, world, index, part.process)
                 started = world.workers[index].holds[part.process]
                 back = started._replace(flushed=hold.flushed) if started is not None else None
                 world = with_worker(world, index, with_hold(world.workers[index], part.process, back))

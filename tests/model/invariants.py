@@ -17,6 +17,7 @@ def fault_in(world: World) -> str:
         return world.broken
     for process, rows in enumerate(world.processes):
         wrong = wrong_history(rows) or wrong_effects(world, process) or wrong_holds(world, process)
+        wrong = wrong or wrong_losses(world, process)
         if wrong:
             return f"process {process}: {wrong}"
     return ""
@@ -38,15 +39,25 @@ def wrong_history(rows: Rows) -> str:
 
 
 def wrong_effects(world: World, process: int) -> str:
-    """Check that an effect starts again only after its lease was taken away, and under the same id."""
+    """Check that an effect starts again only after its lease was taken away, in a new attempt, and under the same id."""
     starts = world.starts[process]
+    attempts = [attempt for _, _, attempt in starts]
+    if len(attempts) != len(set(attempts)):
+        return "an attempt that had begun began again"
     for step in {start[0] for start in starts}:
-        ids = [execution for at, execution in starts if at == step]
+        ids = [execution for at, execution, _ in starts if at == step]
         if len(ids) > 1 + world.losses[process]:
             return "an effect was started twice without a rescue"
         if len(set(ids)) > 1:
             return "two attempts of one activity have different execution ids"
     return ""
+
+
+def wrong_losses(world: World, process: int) -> str:
+    """Check that an attempt counts as lost only after a rescue, or where a claim left the job of a give-back behind."""
+    allowed = 1 + world.losses[process] + world.passed[process]
+    steps = [event[1] for event in world.processes[process].history if event[0] == "S"]
+    return "an attempt counts as lost that nobody lost" if any(steps.count(s) > allowed for s in steps) else ""
 
 
 def wrong_holds(world: World, process: int) -> str:
@@ -98,7 +109,7 @@ def left_lying(world: World, rows: Rows) -> str:
         return "its lease is stranded"
     if rows.inbox:
         return "it is parked with unread mail"
-    if rows.jobs:
+    if rows.jobs or rows.given:
         return "its job is never claimed"
     return lost(world, rows)
 

@@ -6,10 +6,11 @@ Must not: import anything of the engine; it is a second, independent reading of 
 Invariants: `successors` is a pure function, the initial world has no fault in it, and every actor other than
 the worker programs lives here: callers, timers, signals, the match, sweep, rescuers, kill, lost connection.
 
-Not modelled: the feed, lanes and floors, silence clocks (any living worker may be judged dead, within a
-budget), heartbeats, the age of the fence at an effect's start, quarantine, snapshots, partitions, payloads,
-poison and bisecting, NOTIFY and sleep, retention, several signals or several processes waiting for one, the
-consumption of a kept signal, the number of free slots, retries of effects, and the priority of jobs.
+Not modelled: the feed, lanes and floors (a claim takes any processes, with or without the job of a give-back),
+silence clocks (any living worker may be judged dead, within a budget), heartbeats, the age of the fence at an
+effect's start, quarantine, snapshots, partitions, payloads, poison and bisecting (but a hold may have to begin
+anew), NOTIFY and sleep, retention, several signals or several processes waiting for one, the consumption of a
+kept signal, the number of free slots, retries of effects, and the priority of jobs.
 """
 
 from __future__ import annotations
@@ -17,11 +18,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import lifecycle as life
-from .answers import abandoned, gone, orphaned
+from .answers import abandoned, end_hold, gone, orphaned
 from .client import dispatch, steps
 from .rules import Model
 from .server import lease_to_job, run
-from .world import SLOTS, Budget, Hold, Rows, Statement, Step, Worker, World, in_slot, with_rows, with_worker
+from .world import (
+    SLOTS,
+    Budget,
+    Hold,
+    Rows,
+    Start,
+    Statement,
+    Step,
+    Worker,
+    World,
+    counted,
+    in_slot,
+    with_hold,
+    with_rows,
+    with_worker,
+)
 
 
 def initial(model: Model) -> World:
@@ -30,11 +46,11 @@ def initial(model: Model) -> World:
     count = len(scope.scripts)
     created = Rows(history=(("C", 0, 0, 0),))
     workers = tuple(Worker(True, i, (None,) * count) for i in range(scope.workers))
-    budget = Budget(scope.kills, scope.zombies, scope.losts, scope.give_backs, scope.early_timers)
+    budget = Budget(scope.kills, scope.zombies, scope.losts, scope.give_backs, scope.early_timers, scope.reloads)
     ids = tuple(range(scope.workers))
-    starts: tuple[tuple[tuple[int, int], ...], ...] = ((),) * count
+    starts: tuple[tuple[Start, ...], ...] = ((),) * count
     world = World((created,) * count, ids, workers, budget, scope.workers, scope.mails)
-    return world._replace(starts=starts, losses=(0,) * count)
+    return world._replace(starts=starts, losses=(0,) * count, passed=(0,) * count)
 
 
 def successors(model: Model, world: World) -> Iterator[Step]:
@@ -51,6 +67,7 @@ def successors(model: Model, world: World) -> Iterator[Step]:
     if world.woken:  # before the first claim the workers are alike and hold nothing
         yield from kills(model, world)
         yield from losts(model, world)
+        yield from reloads(model, world)
 
 
 # ---- callers ----
@@ -257,6 +274,22 @@ def reloaded(world: World, index: int) -> World:
     return with_worker(world, index, Worker(True, worker.id, tuple(holds)))
 
 
+def reloads(model: Model, world: World) -> Iterator[Step]:
+    """Begin a hold anew from what is durable, because what it wanted to write was refused; its effect is lost."""
+    if not world.budget.reloads:
+        return
+    budget = world.budget._replace(reloads=world.budget.reloads - 1)
+    for index, worker in enumerate(world.workers):
+        for process, hold in enumerate(worker.holds):
+            if hold is None or not hold.loaded or worker.flush is not None:
+                continue
+            after = end_hold(model, world, index, process)._replace(budget=budget)
+            after = after._replace(losses=counted(after.losses, process))
+            again = with_hold(after.workers[index], process, Hold(number=hold.number))
+            label = ("worker", index, "is refused and begins process", process, "anew")
+            yield Step(label, with_worker(after, index, again), True)
+
+
 def orphan_steps(model: Model, world: World) -> Iterator[Step]:
     """Let a statement without a client run on, or be rolled back when the server notices."""
     for statement in world.orphans:
@@ -273,7 +306,8 @@ def orphan_steps(model: Model, world: World) -> Iterator[Step]:
 
 def rolled_back(world: World, statement: Statement) -> World:
     """Give an uncommitted claim's jobs back; everything else leaves no trace."""
-    for process, jobs in zip(statement.processes, statement.jobs, strict=False):
+    for process, jobs, given in zip(statement.processes, statement.jobs, statement.given, strict=False):
         rows = world.processes[process]
-        world = with_rows(world, process, rows._replace(jobs=rows.jobs + jobs))
+        back = rows._replace(jobs=rows.jobs + jobs, given=tuple(sorted((*rows.given, *given))))
+        world = with_rows(world, process, back)
     return world

@@ -50,6 +50,13 @@ class Rules:
     every_park_writes_the_timer: bool = True  # else only the flush that registers it
     give_back_is_one_commit: bool = True  # else lease delete first, job later
     give_back_only_when_idle: bool = True  # else also with an effect running
+    give_back_names_its_event: bool = True  # else its job has no number, and what has not begun is taken for lost
+    number_means_none_runs: bool = True  # else it is written with an effect running, too
+    number_is_compared: bool = True  # else it is believed whatever the loaded history ends with
+    number_stays_out_of_the_lease: bool = True  # else rescue copies it from there into its job
+    number_is_used_up: bool = True  # else a hold that begins anew believes it again
+    leaving_is_for_good: bool = True  # else a hold that has declined to start an effect may stay after all
+    kept_states_are_durable: bool = True  # else with what was decided while the last flush was on its way
     # Rule 6: signal meets wait.
     match_is_one_commit: bool = True  # else the signal_job is deleted first
     match_follows_the_send: bool = True  # else it is part of the sender's transaction
@@ -87,6 +94,7 @@ class Scope:
     zombies: int = 0
     losts: int = 0
     give_backs: int = 0
+    reloads: int = 0  # holds that begin anew because PostgreSQL refused what they wanted to write
     early_timers: int = 0
     wire: bool = False  # a statement may be on its way to the server
     fine: bool = False  # claim, flush and match hold their locks for a while before they commit

@@ -43,6 +43,13 @@ USUAL = (
     Scope("late ticks, a sleep, a mail", ("T",), A, ticks=True, early_timers=1, workers=1),
     Scope("late ticks, a mail, a kill", ("W",), A, ticks=True, kills=1),
     Scope("a give-back, a mail, a kill", mails=A, give_backs=1, kills=1),
+    Scope("a give-back, a mail, locks", mails=A, give_backs=1, fine=True),
+    Scope("a give-back, a cancel, a kill", mails=CANCEL, give_backs=1, kills=1),
+    Scope("a give-back, a kill, wire and locks", give_backs=1, kills=1, wire=True, fine=True, fine_rescue=True),
+    Scope("a give-back, a zombie", give_backs=1, zombies=1),
+    Scope("a give-back, a lost connection", give_backs=1, losts=1),
+    Scope("a give-back, a sleep, an effect, an early timer", ("TE",), give_backs=1, early_timers=1),
+    Scope("two give-backs, a refused flush, a kill", give_backs=2, reloads=1, kills=1),
     Scope("two processes and a kill", ("E", "E"), kills=1),
     Scope("two processes, a kill, leases locked one by one", ("E", "E"), kills=1, locks=True, fine_rescue=True),
     Scope("two processes, a mail, leases locked one by one", ("E", "E"), A, locks=True),
@@ -59,6 +66,9 @@ FULL = (
     Scope("a signal, a wait, a zombie, a kill", ("W",), signal=True, zombies=1, kills=1, fine_rescue=True),
     Scope("a signal, a wait, a mail, a kill, locks", ("W",), A, signal=True, kills=1, fine=True),
     Scope("a give-back, a mail, a zombie", mails=A, give_backs=1, zombies=1),
+    Scope("a give-back, a lost connection, wire", give_backs=1, losts=1, wire=True),
+    Scope("two give-backs, a mail, a kill", mails=A, give_backs=2, kills=1),
+    Scope("two give-backs, a mail, a refused flush", mails=A, give_backs=2, reloads=1),
     Scope("two processes, a mail, a kill", ("E", "E"), A, kills=1),
     Scope("two processes, a zombie", ("E", "E"), zombies=1),
     Scope("two processes, a lost connection", ("E", "E"), losts=1),
@@ -92,6 +102,10 @@ WAIT_KILL = Scope("signal, kill", ("W",), signal=True, kills=1)
 WAITS = Scope("signal, two waits", ("WW",), signal=True)
 TIMER = Scope("early timer", ("T",), early_timers=1)
 GIVE = Scope("give-back", give_backs=1, kills=1)
+GIVE_ONLY = Scope("give-back, nothing else", give_backs=1)
+GIVE_MAIL = Scope("give-back, a mail", mails=A, give_backs=1)
+GIVE_RELOAD = Scope("give-back, a refused flush", give_backs=1, reloads=1)
+GIVE_KILL_MAIL = Scope("a give-back, a mail, a kill", mails=A, give_backs=1, kills=1)
 LOCKS = Scope("two empty processes, two mails, locks", ("", ""), (("a", 0), ("b", 1)), locks=True)
 TICKS = Scope("late ticks", ("W",), AB, ticks=True, workers=1)
 
@@ -108,7 +122,7 @@ VARIANTS = (
     Variant(("claim_groups_jobs",), MAIL, "a second time"),
     Variant(("claim_leaves_the_owner",), MAIL, "has no lease"),
     Variant(("ring_is_counted",), MAIL, UNREAD),
-    Variant(("own_ring_is_no_hold",), MAIL, "started twice"),
+    Variant(("own_ring_is_no_hold",), MAIL, "nobody lost"),
     Variant(("load_is_its_own_statement",), WAIT_FINE, TWICE),
     Variant(("mail_is_decided_once",), MAIL, "two outcomes"),
     Variant(("inbox_is_deleted_by_id",), MAILS, NO_OUTCOME),
@@ -131,7 +145,15 @@ VARIANTS = (
     Variant(("bell_is_read_with_the_inbox",), TICKS, UNREAD),
     Variant(("every_park_writes_the_timer",), TIMER, "no timer will wake it"),
     Variant(("give_back_is_one_commit",), GIVE, "it is lost"),
-    Variant(("give_back_only_when_idle",), GIVE, "started twice"),
+    Variant(("give_back_only_when_idle",), GIVE, "nobody lost"),
+    # Only a give-back with an effect running can say of it that none has begun.
+    Variant(("give_back_only_when_idle", "number_means_none_runs"), GIVE_ONLY, "began again"),
+    Variant(("give_back_names_its_event",), GIVE_ONLY, "nobody lost"),
+    Variant(("number_is_compared",), GIVE_KILL_MAIL, "began again"),
+    Variant(("number_stays_out_of_the_lease",), GIVE, "began again"),
+    Variant(("number_is_used_up",), GIVE_RELOAD, "began again"),
+    Variant(("leaving_is_for_good",), GIVE_ONLY, STRANDED),
+    Variant(("kept_states_are_durable",), GIVE_MAIL, "not committed"),
     Variant(("match_is_one_commit",), WAIT_KILL, NEVER_MET),
     Variant(("match_follows_the_send",), WAIT, NEVER_MET),
     Variant(("hold_looks_before_parking",), WAIT, NEVER_MET),

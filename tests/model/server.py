@@ -8,9 +8,10 @@ Invariants: a statement that must wait simply has no next action; a commit chang
 
 from __future__ import annotations
 
+from .jobs import numbers_left, takings, told, without
 from .lifecycle import SIGNAL, outcomes
 from .rules import Model
-from .world import Answer, History, Lease, Part, Rows, Statement, World, statements, with_rows
+from .world import Answer, History, Lease, Part, Rows, Statement, World, counted, statements, with_rows
 
 Outcome = list[tuple[str, World, Statement]]
 
@@ -84,7 +85,17 @@ def begin(model: Model, world: World, statement: Statement) -> Outcome:
             return []
     opened = statement._replace(stage="open")
     if statement.kind == "claim":
-        world, opened = take_jobs(model, world, opened)
+        return [
+            (verb + told(taken), after, moved)
+            for taken in takings(world, opened)
+            for verb, after, moved in go_on(model, *take_jobs(model, world, taken))
+        ]
+    return go_on(model, world, opened)
+
+
+def go_on(model: Model, world: World, opened: Statement) -> Outcome:
+    """Let a statement that holds its locks wait for the others, or commit at once."""
+    rules = model.rules
     if model.scope.fine or model.scope.locks or not rules.flush_is_one_message:
         return [("begins", world, opened)]
     return finish(model, world, opened)
@@ -93,22 +104,23 @@ def begin(model: Model, world: World, statement: Statement) -> Outcome:
 def fence_gone(model: Model, world: World, statement: Statement) -> tuple[str, World, Statement]:
     """Answer that the worker row is missing; a half-fenced claim has deleted its jobs all the same."""
     if statement.kind == "claim" and not model.rules.claim_fence_covers_the_jobs:
-        world, _ = take_jobs(model, world, statement)
+        world, _ = take_jobs(model, world, takings(world, statement)[0])
     return "finds no worker row", world, statement._replace(stage="done", gone=True)
 
 
 def take_jobs(model: Model, world: World, claim: Statement) -> tuple[World, Statement]:
-    """Delete the jobs of the chosen processes, as far as they are still there (skip locked)."""
-    taken = tuple(p for p in claim.processes if world.processes[p].jobs)
-    jobs = tuple(world.processes[p].jobs for p in taken)
+    """Delete the chosen jobs."""
+    taken, jobs = claim.processes, claim.jobs
     views: tuple[Answer, ...] = ()
     if not model.rules.load_is_its_own_statement:
         views = tuple(view(world, p) for p in taken)
-    for process in taken:
-        world = with_rows(world, process, world.processes[process]._replace(jobs=0))
+    for process, count, given in zip(taken, jobs, claim.given, strict=True):
+        rows = world.processes[process]
+        left = rows._replace(jobs=rows.jobs - count, given=without(rows.given, given))
+        world = with_rows(world, process, left)
     if max(jobs, default=0) > 1 and not model.rules.claim_groups_jobs:
         world = world._replace(broken="on conflict do update cannot affect row a second time: the claim fails")
-    return world, claim._replace(processes=taken, jobs=jobs, answers=views)
+    return world, claim._replace(answers=views)
 
 
 def lock_order(model: Model, statement: Statement) -> tuple[int, ...]:
@@ -136,13 +148,18 @@ def commit_claim(model: Model, world: World, claim: Statement) -> tuple[World, S
     """Upsert the leases: a free process becomes mine, a held one is rung."""
     answers = []
     views = {answer.process: answer for answer in claim.answers}
-    for process in claim.processes:
+    for process, given in zip(claim.processes, claim.given, strict=True):
         rows = world.processes[process]
         lease, inserted = upserted(model, rows.lease, claim.worker)
+        number = max(given, default=0) if inserted else 0
+        if not model.rules.number_stays_out_of_the_lease:
+            lease = lease._replace(number=max(number, lease.number))
+        if inserted and numbers_left(world, claim, process):
+            world = world._replace(passed=counted(world.passed, process))
         world = with_rows(world, process, rows._replace(lease=lease))
         seen = views.get(process, Answer(process))
-        answers.append(seen._replace(yes=inserted, mine=lease.worker == claim.worker))
-    return world, claim._replace(stage="done", jobs=(), answers=tuple(answers))
+        answers.append(seen._replace(yes=inserted, mine=lease.worker == claim.worker, number=number))
+    return world, claim._replace(stage="done", jobs=(), given=(), answers=tuple(answers))
 
 
 def upserted(model: Model, lease: Lease | None, me: int) -> tuple[Lease, bool]:
@@ -165,7 +182,7 @@ def commit_flush(model: Model, world: World, flush: Statement) -> tuple[World, S
             rows = rows._replace(timer=part.timer)
         released = may_release(model, rows.lease, part, flush.worker)
         if released:
-            rows = rows._replace(lease=None, jobs=rows.jobs + gives_job(model, part))
+            rows = given_back(model, rows, part)
         if released and part.release == "give" and not model.rules.give_back_is_one_commit:
             world = world._replace(half_given=(*world.half_given, flush.worker))
         world = with_rows(world, part.process, rows)
@@ -225,9 +242,14 @@ def may_release(model: Model, lease: Lease | None, part: Part, me: int) -> bool:
     return lease.bell == part.bell or not checks
 
 
-def gives_job(model: Model, part: Part) -> int:
-    """Return how many jobs go in with a lease delete: one for a give-back."""
-    return int(part.release == "give" and model.rules.give_back_is_one_commit)
+def given_back(model: Model, rows: Rows, part: Part) -> Rows:
+    """Delete the lease; a give-back inserts its job with it, which names the last event."""
+    rows = rows._replace(lease=None)
+    if part.release != "give" or not model.rules.give_back_is_one_commit:
+        return rows
+    if part.number:
+        return rows._replace(given=tuple(sorted((*rows.given, part.number))))
+    return rows._replace(jobs=rows.jobs + 1)
 
 
 # ---- reading statements ----
@@ -327,6 +349,8 @@ def commit_rescue(model: Model, world: World, rescue: Statement) -> Outcome:
 def lease_to_job(world: World, process: int) -> World:
     """Take a lease away and ring: the process wants a worker again, and one loss is counted."""
     rows = world.processes[process]
-    world = with_rows(world, process, rows._replace(lease=None, jobs=rows.jobs + 1))
-    losses = world.losses
-    return world._replace(losses=(*losses[:process], losses[process] + 1, *losses[process + 1 :]))
+    if rows.lease is not None and rows.lease.number:
+        rows = rows._replace(lease=None, given=tuple(sorted((*rows.given, rows.lease.number))))
+    else:
+        rows = rows._replace(lease=None, jobs=rows.jobs + 1)
+    return with_rows(world, process, rows)._replace(losses=counted(world.losses, process))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 Event = tuple[str, int | str, int, int]
 History = tuple[Event, ...]
 Mail = tuple[str, int]
+Start = tuple[int, int, int]  # step, execution id, and which event decided this attempt
 
 
 class Lease(NamedTuple):
@@ -21,13 +22,18 @@ class Lease(NamedTuple):
 
     worker: int
     bell: int
+    number: int = 0  # broken claim only: what the job it was made of said
 
 
 class Rows(NamedTuple):
-    """The committed rows of one process. A job taken by an open claim is not counted in `jobs`."""
+    """The committed rows of one process. A job taken by an open claim is not counted in `jobs` or `given`.
+
+    `given` are the jobs of give-backs, each as the number of the last event when it was written.
+    """
 
     history: History
     jobs: int = 1
+    given: tuple[int, ...] = ()
     lease: Lease | None = None
     inbox: tuple[str, ...] = ()
     timer: bool = False
@@ -38,7 +44,8 @@ class Hold(NamedTuple):
     """What a worker has in memory for one held process.
 
     `events[:base]` came with the load, `events[:flushed]` are known to be committed, `bell` is the value
-    read with or before the inbox, `refused` says that a park failed and the inbox must be read again.
+    read with or before the inbox, `refused` says that a park failed and the inbox must be read again. `number`
+    is what the claim was told: if the loaded history ends with that event, what is RUNNING has not begun.
     """
 
     loaded: bool = False
@@ -49,6 +56,8 @@ class Hold(NamedTuple):
     running: bool = False
     looked: bool = False
     refused: bool = False
+    number: int = 0
+    leaving: bool = False  # it starts no effect any more and is given back as soon as none runs
 
 
 class Part(NamedTuple):
@@ -61,6 +70,7 @@ class Part(NamedTuple):
     release: str  # "", park, end, give
     timer: bool | None  # None leaves the row as it is
     wait: bool
+    number: int = 0  # give: of the last event, if no effect runs
 
 
 class Answer(NamedTuple):
@@ -72,6 +82,7 @@ class Answer(NamedTuple):
     bell: int = 0
     history: History = ()
     inbox: tuple[str, ...] = ()
+    number: int = 0  # claim: the highest of the jobs it took
 
 
 class Statement(NamedTuple):
@@ -87,6 +98,7 @@ class Statement(NamedTuple):
     processes: tuple[int, ...] = ()
     parts: tuple[Part, ...] = ()
     jobs: tuple[int, ...] = ()  # open claim: how many jobs of each of `processes` it has deleted
+    given: tuple[tuple[int, ...], ...] = ()  # the same for the jobs of give-backs
     locked: tuple[int, ...] = ()  # processes whose lease row it has locked
     deaf: tuple[int, ...] = ()  # processes whose hold has ended since: the answer is not for the next one
     victim: int = -1
@@ -107,6 +119,7 @@ class Worker(NamedTuple):
     tick: Statement | None = None
     flush: Statement | None = None
     rescue: Statement | None = None
+    kept: tuple[History, ...] = ()  # broken keeping only: what its last hold of each process believed
 
 
 class Budget(NamedTuple):
@@ -117,10 +130,11 @@ class Budget(NamedTuple):
     losts: int
     give_backs: int
     early_timers: int
+    reloads: int = 0
 
 
 class World(NamedTuple):
-    """One state. `starts` and `losses` only exist for the invariants: no actor reads them."""
+    """One state. `starts`, `losses` and `passed` only exist for the invariants: no actor reads them."""
 
     processes: tuple[Rows, ...]
     rows: tuple[int, ...]  # committed worker rows
@@ -135,8 +149,9 @@ class World(NamedTuple):
     half_sent: tuple[Mail, ...] = ()  # broken callers only: the ring is out, the mail is not
     half_given: tuple[int, ...] = ()  # broken give-back only: lease gone, job still to come
     woken: bool = False  # the first claim is made by worker 0: the two are alike
-    starts: tuple[tuple[tuple[int, int], ...], ...] = ()  # per process: (step, execution id) of each effect
-    losses: tuple[int, ...] = ()  # per process: leases taken away by rescue or sweep
+    starts: tuple[tuple[Start, ...], ...] = ()  # per process: each effect that has begun
+    losses: tuple[int, ...] = ()  # per process: leases taken away by rescue or sweep, and holds begun anew
+    passed: tuple[int, ...] = ()  # per process: claims that left the job of a give-back behind
     broken: str = ""  # what a transition found wrong
 
 
@@ -152,6 +167,11 @@ def with_rows(world: World, process: int, rows: Rows) -> World:
     """Put the rows of one process back."""
     all_rows = world.processes
     return world._replace(processes=(*all_rows[:process], rows, *all_rows[process + 1 :]))
+
+
+def counted(counts: tuple[int, ...], process: int) -> tuple[int, ...]:
+    """Add one to the count of a process."""
+    return (*counts[:process], counts[process] + 1, *counts[process + 1 :])
 
 
 def with_worker(world: World, index: int, worker: Worker) -> World:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tests.docs.made import api, cli, codes, expressions, metrics, settings
+from tests.docs.made import api, benchmarks, cli, codes, expressions, metrics, settings
 from tests.docs.pages import ROOT, text_of
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/api.md": {"requests": api.requests, "operations": api.operations, "objects": api.objects},
+    "docs/benchmarks.md": {
+        "engines": benchmarks.engines,
+        "overview": benchmarks.overview,
+        "results": benchmarks.results,
+        "notes": benchmarks.notes,
+        "scenarios": benchmarks.listed,
+    },
     "docs/cli.md": {"commands": cli.commands},
     "docs/configuration.md": {"settings": settings.settings},
     "docs/definitions.md": {"findings": codes.findings},

@@ -1,0 +1,248 @@
+"""The result file: all figures of a run, and what one must know to believe them. JSON, one document.
+
+Must hold no host name, no path, no password. A reader needs nothing but this file: titles, notes and goals are in it.
+Invariant: FORMAT rises when a field changes its meaning or goes; files of another format are refused.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+
+import msgspec
+from msgspec import Struct, field, structs
+
+from bench.cases import MORE_IS_BETTER, OURS, Contender, Goal
+from bench.meter import Machine
+from bench.run import Run, ScenarioRun
+from engine.errors import OperatorError
+
+FORMAT = 1
+ROOT = Path(__file__).parents[1]
+_UNLISTED = ("dev", "embedded")  # extras whose packages have no part in what is measured
+
+Series = list[tuple[float, float]]  # seconds since the beginning, value
+
+
+class Spread(Struct, frozen=True):
+    """One figure over all trials."""
+
+    min: float
+    median: float
+    max: float
+    trials: list[float]
+
+
+class Entry(Struct, frozen=True, omit_defaults=True):
+    """One contender in one scenario. `failed`: a reason for each trial without figures. `missing`: why it had none."""
+
+    name: str
+    note: str = ""
+    keeps: str = ""
+    figures: dict[str, Spread] = {}
+    failed: list[str] = []
+    missing: str = ""
+    series: dict[str, Series] = {}  # name with its unit → values over time
+
+
+class Section(Struct, frozen=True, omit_defaults=True):
+    """One scenario."""
+
+    name: str
+    title: str
+    about: str
+    main: str
+    entries: list[Entry]
+    goals: list[Goal] = []
+    commit: str = ""
+    at: str = ""
+
+    def entry(self, name: str) -> Entry | None:
+        """Return a contender's entry, None where there is none."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    def median(self, name: str, figure: str) -> float | None:
+        """Return the median of a contender's figure, None where it was not measured."""
+        entry = self.entry(name)
+        found = entry.figures.get(figure) if entry else None
+        return found.median if found else None
+
+    def ours(self) -> float | None:
+        """Return Stepwell's median of the main figure; the worst, where only variants of it took part."""
+        found = self.median(OURS, self.main)
+        variants = [e.figures[self.main].median for e in self.entries if is_ours(e.name) and self.main in e.figures]
+        if found is not None or not variants:
+            return found
+        return min(variants) if self.main.endswith(MORE_IS_BETTER) else max(variants)
+
+    def times_ours(self, entry: Entry, figure: str | None = None) -> float | None:
+        """Return how many times Stepwell's median a contender's is, in the main figure or another."""
+        ours, theirs = (self.median(name, figure or self.main) for name in (OURS, entry.name))
+        return theirs / ours if ours and theirs is not None else None
+
+
+def is_ours(contender: str) -> bool:
+    """Tell whether a contender is Stepwell or, as in "stepwell, 2 processes", a variant of it."""
+    return contender.partition(",")[0] == OURS
+
+
+class Result(Struct, frozen=True, omit_defaults=True):
+    """A run, whole. `quick`: sizes were small, so that figures say only that everything works."""
+
+    format: int
+    commit: str
+    at: str
+    machine: Machine
+    settings: dict[str, str]
+    versions: dict[str, str]
+    scenarios: list[Section] = field(default_factory=list)
+    quick: bool = False
+
+    def section(self, name: str) -> Section | None:
+        """Return a scenario, None where it was not run."""
+        return next((section for section in self.scenarios if section.name == name), None)
+
+
+class Verdict(Struct, frozen=True):
+    """How a goal came out. `bound` and `found`: of the figure itself; None where it was not measured."""
+
+    goal: Goal
+    bound: float | None
+    found: float | None
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether it was reached; None where it was not measured."""
+        if self.bound is None or self.found is None:
+            return None
+        return self.found >= self.bound if self.goal.bound == "at_least" else self.found <= self.bound
+
+
+def verdicts(section: Section) -> list[Verdict]:
+    """Return how a scenario's goals came out, by medians."""
+    return [_verdict(section, goal) for goal in section.goals]
+
+
+def _verdict(section: Section, goal: Goal) -> Verdict:
+    base = 1.0 if goal.than is None else section.median(goal.than, goal.figure)
+    bound = None if base is None else goal.value * base
+    return Verdict(goal, bound, section.median(goal.contender, goal.figure))
+
+
+def result_of(run: Run) -> Result:
+    """Return what is written of a run. Raises OperatorError where no server ran."""
+    if run.machine is None:
+        raise OperatorError("nothing was measured", advice="See above why; 'stepwell bench list' shows what there is.")
+    commit, at = commit_of(ROOT), datetime.now(UTC).isoformat(timespec="seconds")
+    sections = [structs.replace(section_of(ran), commit=commit, at=at) for ran in run.scenarios]
+    quick = run.options.effort.quick
+    return Result(FORMAT, commit, at, run.machine, dict(run.settings), versions(), sections, quick)
+
+
+def section_of(ran: ScenarioRun) -> Section:
+    """Return what is written of a scenario."""
+    scenario = ran.scenario
+    entries = [_entry(one, ran) for one in scenario.contenders]
+    told = [entry for entry in entries if entry.figures or entry.failed or entry.missing]
+    return Section(scenario.name, scenario.title, scenario.about, scenario.main, told, list(scenario.against))
+
+
+def _entry(contender: Contender, ran: ScenarioRun) -> Entry:
+    trials = [trial for trial in ran.trials if trial.contender == contender.name]
+    return Entry(
+        contender.name,
+        contender.note,
+        contender.keeps,
+        _spreads([trial.figures for trial in trials if not trial.failed]),
+        [trial.failed for trial in trials if trial.failed],
+        ran.missing.get(contender.name, ""),
+    )
+
+
+def _spreads(trials: Sequence[dict[str, float]]) -> dict[str, Spread]:
+    names = dict.fromkeys(name for figures in trials for name in figures)
+    return {name: spread([figures[name] for figures in trials if name in figures]) for name in names}
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return a figure over its trials, rounded to six digits: more was not measured."""
+    short = [float(f"{value:.6g}") for value in values]
+    return Spread(min(short), float(f"{median(short):.6g}"), max(short), short)
+
+
+def merged(results: Sequence[Result]) -> Result:
+    """Return several results as one; of a scenario in two of them the later counts.
+
+    Raises OperatorError where they were not measured alike.
+    """
+    first = results[0]
+    for other in results[1:]:
+        for part in ("machine", "settings", "quick"):
+            if getattr(first, part) != getattr(other, part):
+                raise OperatorError(
+                    f"the files differ in {part}: what was not measured alike cannot stand in one table",
+                    advice="Make a report of each.",
+                )
+    sections = {section.name: section for result in results for section in result.scenarios}
+    versions = {name: version for result in results for name, version in result.versions.items()}
+    return structs.replace(results[-1], scenarios=list(sections.values()), versions=versions)
+
+
+def read(path: Path) -> Result:
+    """Read a result file. Raises OperatorError for one that is none, or of another format."""
+    try:
+        found = msgspec.json.decode(path.read_bytes())
+        number = found.get("format") if isinstance(found, dict) else None
+        if number == FORMAT:
+            return msgspec.convert(found, Result)
+    except msgspec.MsgspecError as error:
+        raise OperatorError(
+            f"{path} is no result file: {error}", advice="Name a file of 'stepwell bench run'."
+        ) from None
+    raise OperatorError(
+        f"{path} has the format {number}, this release reads {FORMAT}", advice="Measure again with this release."
+    )
+
+
+def write(path: Path, result: Result) -> None:
+    """Write a result file, whole or not at all."""
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    fresh.replace(path)
+
+
+def commit_of(folder: Path) -> str:
+    """Return the commit of a checkout, with +changes where files differ from it; else the release."""
+    commit = _git(folder, "rev-parse", "--short=12", "HEAD") if (folder / ".git").exists() else ""
+    changes = "+changes" if commit and _git(folder, "status", "--porcelain") else ""
+    return f"{commit}{changes}" if commit else f"release {metadata.version('stepwell')}"
+
+
+def _git(folder: Path, *words: str) -> str:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)  # noqa: S607  whichever git there is
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages we build on and compare with, as far as they are installed."""
+    found = {"stepwell": metadata.version("stepwell")}
+    for name in sorted(_required(metadata.requires("stepwell") or ())):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _required(lines: Iterable[str]) -> set[str]:
+    pattern = re.compile(r"([A-Za-z0-9._-]+)(?:.*extra == ['\"]([\w-]+)['\"])?")
+    parts = [found for line in lines if (found := pattern.match(line))]
+    return {found[1] for found in parts if found[2] not in (*_UNLISTED, "bench-expressions")}

@@ -1,0 +1,134 @@
+"""The same work, measured in one database before and after it holds a lot: is Stepwell as fast with it as without?
+
+Measured are the throughput of 20-step processes, computed and executed; how long a claim takes, as the worker sees it;
+and how long a process waits for a worker that is idle, or busy. Each measurement starts a worker of its own. What is
+measured has the usual priority, so it stands before a backlog of the least urgency; `through` is the rate of the
+backlog itself, whose jobs the claims then walk through.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from msgspec import Struct
+
+from bench.cases import Effort, Figures, Unable
+from bench.house import House
+from bench.load.arrivals import Arrivals, Flow, Spec
+from bench.load.latency import in_ms, waits
+from bench.load.rest import OPEN, none_left, stopping
+from bench.programs import Program
+from bench.scale.fill import LEAST_URGENT
+from bench.work import Work, noops, transforms
+
+COMPUTED = transforms(20)
+EXECUTED = noops(20)
+SINGLE = transforms(1)
+PICKUPS_PER_S = 50
+CLAIM_SLOTS = 100
+
+_NEXT_ID = "select stepwell.new_id()"
+_SPAN = "select extract(epoch from max(ended_at) - min(started_at)) from stepwell.process where id >= %s"
+_BACKLOG_ENDED = """
+select count(*) from stepwell.process
+where priority = %s and ended_at >= to_timestamp(%s) and ended_at < to_timestamp(%s)
+"""
+
+
+class Ticked(Struct, frozen=True):
+    """What a worker's log says of a tick."""
+
+    event: str
+    duration_s: float
+    claimed: int
+
+
+def publish(house: House) -> None:
+    """Publish what is measured."""
+    for work in (COMPUTED, EXECUTED, SINGLE):
+        house.publish(work.document)
+
+
+def look(house: House, effort: Effort) -> Figures:
+    """Measure throughput, claims and pick-up."""
+    return {
+        "computed_per_s": throughput(house, COMPUTED, effort.of(400, 10_000)),
+        "executed_per_s": throughput(house, EXECUTED, effort.of(200, 10_000)),
+        **claims(house, effort.of(1_000, 20_000)),
+        **pickups(house, effort.of(1.0, 15.0)),
+    }
+
+
+def look_through(house: House, effort: Effort) -> Figures:
+    """Measure the rate of a backlog of COMPUTED. It must last longer than that takes."""
+    seconds = effort.of(0.5, 15.0)
+    with stopping(house.worker()):
+        time.sleep(effort.of(0.2, 3.0))
+        begun = time.time()
+        time.sleep(seconds)
+    ended = house.count(_BACKLOG_ENDED, LEAST_URGENT, begun, begun + seconds)
+    return {"through_per_s": COMPUTED.activities * ended / seconds}
+
+
+def throughput(house: House, work: Work, processes: int) -> float:
+    """Return how many activities a second a worker ends, from the first process's begin to the last one's end."""
+    first = _made(house, work, processes)
+    house.ground.settle(house.dsn("superuser"))
+    with stopping(house.worker()) as worker:
+        none_left(house, worker, OPEN, first)
+    with house.connect("superuser") as db:
+        row = db.execute(_SPAN, (first,)).fetchone()
+    if row is None or not row[0]:
+        raise Unable(f"{processes} processes took no time: too few to measure")
+    return processes * work.activities / float(row[0])
+
+
+def claims(house: House, processes: int) -> Figures:
+    """Return how long a tick takes that claims a hundred processes, the answer's way to the worker included."""
+    first = _made(house, SINGLE, processes)
+    with stopping(house.worker(STEPWELL_WORKER_SLOTS=str(CLAIM_SLOTS), STEPWELL_LOG_LEVEL="debug")) as worker:
+        none_left(house, worker, OPEN, first)
+    ticks = [tick.duration_s for tick in ticked(worker) if tick.claimed]
+    if not ticks:
+        raise Unable("the worker's log tells of no claim")
+    return in_ms(ticks, "claim_{}_ms")
+
+
+def ticked(worker: Program) -> list[Ticked]:
+    """Return the ticks that a worker has logged; it must log at level debug."""
+    lines = worker.log.read_bytes().splitlines()
+    return [msgspec.json.decode(line, type=Ticked) for line in lines if b'"event":"tick"' in line]
+
+
+def pickups(house: House, seconds: float) -> Figures:
+    """Return what processes wait for a worker at 50 starts a second; it is idle, or has a backlog to work on."""
+    first = house.count(_NEXT_ID)
+    with stopping(house.worker()) as worker, Arrivals(_single(house, seconds)) as arrivals:
+        told = arrivals.wait()
+        none_left(house, worker, OPEN, first)
+    return in_ms(waits(house, told.began_at, told.began_at + seconds).created, "pickup_{}_ms")
+
+
+def _single(house: House, seconds: float) -> Spec:
+    return Spec(house.dsn(house.tenants[0]), (Flow(SINGLE.name),), PICKUPS_PER_S, seconds)
+
+
+def _made(house: House, work: Work, processes: int) -> int:
+    """Start so many processes; return an id below theirs and above all others."""
+    first = house.count(_NEXT_ID)
+    house.start(work.name, work.inputs(processes))
+    return first
+
+
+def flatness(empty: Figures, full: Figures) -> float:
+    """Return the worst of all figures: how good it is when full, as a share of how good when empty.
+
+    99th percentiles are left out: they are of a few values and differ by more between two runs of the same.
+    """
+    return min(_share(name, empty[name], full[name]) for name in full if "p99" not in name)
+
+
+def _share(name: str, empty: float, full: float) -> float:
+    better, worse = (full, empty) if name.endswith("_per_s") else (empty, full)
+    return better / worse if worse > 0 else 1.0
