@@ -219,7 +219,8 @@ def result_of(ground: Ground, plan: Plan, found: Soaked) -> Result:
     show_default=True,
     help="Folder for the result file and its report.",
 )
-def command(hours: float, minutes: float, rate: float, workers: int, system: bool, out: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the result file as well.")
+def command(hours: float, minutes: float, rate: float, workers: int, system: bool, out: Path, as_json: bool) -> None:
     """Keep a mixed load up for long, and see what changes: latency, dead rows, sizes, memory.
 
     The highest rate is found first, with as many starts as the engine takes; the load is a share of it. Ctrl-C ends the
@@ -236,6 +237,8 @@ def command(hours: float, minutes: float, rate: float, workers: int, system: boo
     stem.with_suffix(".md").write_text(markdown.report(result), "utf-8")
     stem.with_suffix(".html").write_text(html.page(result), "utf-8")
     click.echo(f"wrote {stem.with_suffix('.json')}, .md and .html", err=True)
+    if as_json:
+        click.echo(stem.with_suffix(".json").read_text("utf-8"))
     for line in found.failures():
         click.echo(line, err=True)
     if found.failures():

@@ -60,7 +60,7 @@ SCENARIO = Scenario(
     name="status-queries",
     title="Status queries at half load",
     about=(
-        f"GET /api/v1/processes/{id}, with all activities, of the 2,000 newest processes, while five-step processes "
+        "GET /api/v1/processes/{id}, with all activities, of the 2,000 newest processes, while five-step processes "
         "are started at half the highest rate found before. First 50 requests a second by a schedule, latency "
         "counted from when a request was due; then eight clients that wait for their answers, which gives "
         "queries_per_s. API, worker, PostgreSQL and client share the cores."
