@@ -206,6 +206,11 @@ class Hold:
         """Tell whether it is to be given back: then no further effect starts."""
         return self.draining or self.outdated or self._desk.has_had_enough(self)
 
+    @property
+    def is_durable(self) -> bool:
+        """Tell whether all of its state is written."""
+        return not (self.in_flight or self._pending)
+
     # -- writing
 
     def take(self) -> Slip | None:

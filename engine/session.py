@@ -328,7 +328,8 @@ class Session:
         for observation in hold.story.tell(events, hold.state, self._wanted):
             self._observe(observation)
         if parked or slip.give_back:
-            self._opener.recent.keep(hold.id, hold.state, hold.size)
+            if hold.is_durable:  # else it has decided something while this was written, which nobody will write
+                self._opener.recent.keep(hold.id, hold.state, hold.size)
             self._close(hold)
             return None
         for activity in started:
@@ -357,7 +358,8 @@ class Session:
         if hold.broken:
             await self._opener.set_aside(hold.id, error)
             return
-        await self._opener.open_alone(hold.claimed)
+        begun = msgspec.structs.replace(hold.claimed, handed=None)  # what was handed over may have begun since
+        await self._opener.open_alone(begun)
         again = self.holds.get(hold.id)
         if again is not None:
             again.broken = True
@@ -381,8 +383,11 @@ class Session:
     def _start(self, hold: Hold, activity: Activity) -> None:
         """Start an effect whose decision is durable."""
         path, attempt = activity.path, activity.attempt
-        held = self.holds.get(hold.id) is hold and not hold.leaving
-        if not held or not hold.wants(path, attempt) or path in hold.effects:
+        if self.holds.get(hold.id) is not hold or not hold.wants(path, attempt) or path in hold.effects:
+            return
+        if hold.leaving:
+            hold.draining = True  # for good: what is declined here begins nowhere but at the next holder
+            self.dirty(hold)
             return
         kind, run = hold.plan.steps[path].type, activity.run
         if self._wanted.begins:

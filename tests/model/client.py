@@ -36,7 +36,8 @@ def steps(model: Model, world: World, index: int) -> Iterator[Step]:
     yield from statement_steps(model, world, index)
     yield from sends(model, world, index)
     yield from effects(model, world, index)
-    yield from turns(model, world, index)
+    if model.scope.give_backs:
+        yield from turns(model, world, index)
     if world.workers[index].id not in world.rows:
         yield Step(("worker", index, "finds its row gone, registers anew"), gone(model, world, index))
 
@@ -149,7 +150,7 @@ def flushes(model: Model, world: World, index: int) -> Iterator[Step]:
     moving = tuple(part for part in parts if part is not None)
     if moving:
         yield from send_flush(model, world, index, moving)
-    if world.budget.give_backs or any(hold is not None and hold.leaving for hold in worker.holds):
+    if model.scope.give_backs:
         yield from give_backs(model, world, index, parts)
 
 

@@ -41,6 +41,8 @@ def wrong_history(rows: Rows) -> str:
 def wrong_effects(world: World, process: int) -> str:
     """Check that an effect starts again only after its lease was taken away, in a new attempt, and under the same id."""
     starts = world.starts[process]
+    if len(starts) < 2:
+        return ""
     attempts = [attempt for _, _, attempt in starts]
     if len(attempts) != len(set(attempts)):
         return "an attempt that had begun began again"
