@@ -51,7 +51,7 @@ def one_and_two(work: Work, sizes: tuple[int, int], **environment: str) -> tuple
         def trial(ground: Ground, effort: Effort) -> Figures:
             return drain(ground, work, effort.of(*sizes), workers=workers, **environment)
 
-        return Contender(name, trial, note)
+        return Contender(name, trial, note, keeps="every event, with inputs and results")
 
     return contender(OURS, 1, "One worker process."), contender(TWO, 2, "stepwell worker --processes 2.")
 

@@ -28,6 +28,7 @@ BATCH = 10
 NODE_CONCURRENCY = 20
 POLL_S = 0.01
 TASK = "noops"
+KEEPS = "each step's result"
 TOOL = Path(sys.executable).with_name("absurdctl")
 
 missing = needs("absurd_sdk", "absurdctl")
@@ -64,7 +65,9 @@ def _python(count: int, processes: int) -> Contender:
 
     name = "absurd" + (f", {processes} processes" if processes > 1 else "")
     how = f"{processes} x {CLIENTS} clients with batches of {BATCH}"
-    return Contender(name, trial, f"{_said()} for Python, {how}. Each step is a call and a commit of its own.", missing)
+    return Contender(
+        name, trial, f"{_said()} for Python, {how}. Each step is a call and a commit of its own.", missing, KEEPS
+    )
 
 
 def _node(count: int) -> Contender:
@@ -73,7 +76,7 @@ def _node(count: int) -> Contender:
 
     of_node = node.needs("absurd-sdk", "pg")
     note = f"absurd-sdk {node.PACKAGES['absurd-sdk']} for TypeScript, concurrency and batch {NODE_CONCURRENCY}."
-    return Contender("absurd, Node", trial, note, lambda: missing() or of_node())
+    return Contender("absurd, Node", trial, note, lambda: missing() or of_node(), KEEPS)
 
 
 def _drained(ground: Ground, peer: trials.Peer, effort: Effort, count: int, queues: int) -> Figures:

@@ -26,6 +26,7 @@ THREADS = 3  # of one process
 POOL = 20
 SIDE_BY_SIDE = 100  # workflows of the queue
 POLL_S = 0.05
+KEEPS = "each step's result, the workflow's input and output"
 CLIENTS = 8  # threads that enqueue
 QUEUE, WORKFLOW, RELEASE = "noops", "noops", "bench"
 DONE = "select count(*) from dbos.workflow_status where status = 'SUCCESS'"
@@ -64,7 +65,7 @@ def _called(count: int, processes: int) -> Contender:
         f"{_said()}, synchronous workflows called in {processes} x {THREADS} threads. Favours it: they are called "
         "where they run, so nothing is enqueued or claimed."
     )
-    return Contender(name, _steps(count, processes, queue=False), note, missing)
+    return Contender(name, _steps(count, processes, queue=False), note, missing, KEEPS)
 
 
 def _queued(count: int) -> Contender:
@@ -72,7 +73,7 @@ def _queued(count: int) -> Contender:
         f"{_said()}, asynchronous workflows enqueued before, {SIDE_BY_SIDE} side by side, polling each {POLL_S} s. "
         "As with ours, work is claimed and its steps go on where they began."
     )
-    return Contender("dbos, queue", _steps(count, 1, queue=True), note, missing)
+    return Contender("dbos, queue", _steps(count, 1, queue=True), note, missing, KEEPS)
 
 
 def _steps(count: int, processes: int, *, queue: bool) -> Callable[[Ground, Effort], Figures]:

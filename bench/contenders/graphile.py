@@ -47,6 +47,7 @@ def _queue() -> Queue:
         release=f"graphile-worker {node.PACKAGES['graphile-worker']}",
         program=lambda: node.program("graphile.js"),
         missing=missing,
+        keeps="nothing: the row is deleted",
         left="select count(*) from graphile_worker._private_jobs",
     )
 

@@ -81,7 +81,7 @@ def steps(count: int) -> Contender:
         f"the same history rows and nothing else, {BATCH} to a statement on {CONNECTIONS} connections. It starts, "
         "claims and ends no process, so short processes flatter it."
     )
-    return Contender(NAME, trial, note)
+    return Contender(NAME, trial, note, keeps="the rows of the history")
 
 
 def jobs() -> Contender:

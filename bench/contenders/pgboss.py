@@ -41,6 +41,7 @@ def _queue() -> Queue:
         release=f"pg-boss {node.PACKAGES['pg-boss']}",
         program=lambda: node.program("pgboss.js"),
         missing=missing,
+        keeps="the job's row",
         left="select count(*) from pgboss.job where state <> 'completed'",
         done="select count(*) from pgboss.job where state = 'completed'",
     )

@@ -46,6 +46,7 @@ def _queue() -> Queue:
         release=f"pgqueuer {version('pgqueuer')}, asyncpg {version('asyncpg')}, uvloop",
         program=lambda: python(__name__),
         missing=missing,
+        keeps="a row in a log",
         left="select count(*) from pgqueuer",
         done="select count(*) from pgqueuer_log where status = 'successful'",
     )

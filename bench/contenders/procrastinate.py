@@ -46,6 +46,7 @@ def _queue() -> Queue:
         release=f"procrastinate {version('procrastinate')}",
         program=lambda: python(__name__),
         missing=missing,
+        keeps="the job's row and its events",
         left="select count(*) from procrastinate_jobs where status <> 'succeeded'",
         done="select count(*) from procrastinate_jobs where status = 'succeeded'",
     )

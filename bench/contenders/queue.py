@@ -21,7 +21,7 @@ class Queue(Struct, frozen=True):
     """A job queue.
 
     `release`: name and version, of its driver too. `left`: counts the jobs that are not done. `done`: counts those that
-    are, '' where it deletes them.
+    are, '' where it deletes them. `keeps`: what is left of one.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Queue(Struct, frozen=True):
     missing: Callable[[], str | None]
     left: str
     done: str = ""
+    keeps: str = ""
 
     def drain(self, how: str, sizes: Sizes, note: str, *, processes: int = 1, **settings: Any) -> Contender:
         """Return it doing jobs that wait. `how`: what its name says beside the queue's; `settings`: for the child."""
@@ -39,7 +40,8 @@ class Queue(Struct, frozen=True):
             proofs = [(self.left, 0), *([(self.done, count)] if self.done else [])]
             return trials.drain(ground, self._peer(settings), count, proofs, processes).figures(count, "job")
 
-        return Contender(", ".join(filter(None, (self.name, how))), trial, f"{self.release}, {note}", self.missing)
+        name = ", ".join(filter(None, (self.name, how)))
+        return Contender(name, trial, f"{self.release}, {note}", self.missing, self.keeps)
 
     def pickup(self, note: str, **settings: Any) -> Contender:
         """Return it as an idle worker to which jobs come."""
