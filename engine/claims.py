@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 import sql
 from engine import queue
 from engine.db import Link
-from engine.lanes import Lanes, sweep_pause
+from engine.lanes import QUICK_SECONDS, Lanes, sweep_pause
 from engine.queue import Asked, Tick
 from engine.rest import WHOLE_SECONDS, Rest
 
@@ -30,6 +30,7 @@ class Claims:
         self._called = False  # somebody has notified since the last tick
         self._whole_at = 0.0  # when the next whole tick is due
         self._net_at = 0.0  # and the next with the net
+        self._quick = True  # the last of those was
 
     async def begin(self) -> None:
         """Listen to those who make work."""
@@ -62,6 +63,7 @@ class Claims:
             sleeping=self._listens and self._rest.sleeping and bool(free),
             held=list(held) if whole else [],
             net=net,
+            old=net or self._quick,
         )
         tick = await queue.tick(self._link, self._me, asked)
         now = time.monotonic()
@@ -69,6 +71,7 @@ class Claims:
             self._whole_at = now + WHOLE_SECONDS
         if net:
             self._net_at = now + sweep_pause(now - sent)
+            self._quick = now - sent < QUICK_SECONDS
         self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)
         until_whole = self._whole_at - now
         if self.more or not free or wanted is None:

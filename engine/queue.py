@@ -147,6 +147,7 @@ class Asked(Struct, frozen=True):
     sleeping: bool = False
     held: list[int] = []
     net: bool = True
+    old: bool = True
 
 
 async def tick(link: Link, me: int, asked: Asked) -> Tick:

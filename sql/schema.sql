@@ -1910,7 +1910,7 @@ $$;
 
 ALTER FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb DEFAULT NULL::jsonb, whole boolean DEFAULT true, sleeping boolean DEFAULT false, held bigint[] DEFAULT NULL::bigint[], net boolean DEFAULT true) RETURNS jsonb
+CREATE FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb DEFAULT NULL::jsonb, whole boolean DEFAULT true, sleeping boolean DEFAULT false, held bigint[] DEFAULT NULL::bigint[], net boolean DEFAULT true, old boolean DEFAULT true) RETURNS jsonb
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
@@ -1931,9 +1931,9 @@ begin
     return jsonb_build_object('alive', false);
   end if;
 
-  perform stepwell.match_signals(500, case when net then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end);
+  perform stepwell.match_signals(500, case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end);
   if whole then
-    perform stepwell.fire_timers(500, case when net then '-infinity' else stepwell.now() - interval '10 s' end);
+    perform stepwell.fire_timers(500, case when old then '-infinity' else stepwell.now() - interval '10 s' end);
   end if;
   if slots > 0 or lanes is not null then
     claim := stepwell.claim(me, slots, lanes);
@@ -1959,7 +1959,7 @@ begin
 end
 $$;
 
-ALTER FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean, held bigint[], net boolean) OWNER TO stepwell_owner;
+ALTER FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean, held bigint[], net boolean, old boolean) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.wake_workers() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2841,8 +2841,8 @@ GRANT ALL ON FUNCTION stepwell.sweep() TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean, held bigint[], net boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean, held bigint[], net boolean) TO stepwell_worker;
+REVOKE ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean, held bigint[], net boolean, old boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb, whole boolean, sleeping boolean, held bigint[], net boolean, old boolean) TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.wake_workers() FROM PUBLIC;
 

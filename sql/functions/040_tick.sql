@@ -1,6 +1,7 @@
 -- Heartbeat, match signals, claim; and, if `whole`, what four times a second is enough for: fire timers, let out of the
--- quarantine, read the bells of what is `held`. A tick with the `net` also sweeps, and looks for what is left over: while a
--- snapshot is held, that walks over the dead entries of all rows since, so it comes more seldom the longer it takes.
+-- quarantine, read the bells of what is `held`. A tick with the `net` also sweeps. `old`: signals and timers that are due for
+-- more than 10 s are looked for, too. While a snapshot is held, net and old walk over the dead entries of all rows since: the
+-- longer that takes, the more seldom they are asked for.
 -- One autocommitted transaction. The claim is thereby committed before its processes are loaded (a claim that loads in
 -- its own statement reads a stale tail).
 --
@@ -22,7 +23,7 @@ drop function if exists stepwell.tick(bigint, integer); -- of release 0.1
 drop function if exists stepwell.claim(bigint, integer); -- ours alone
 create or replace function stepwell.tick(
   me bigint, slots integer, lanes jsonb default null, whole boolean default true, sleeping boolean default false,
-  held bigint[] default null, net boolean default true
+  held bigint[] default null, net boolean default true, old boolean default true
 ) returns jsonb
   language plpgsql
   -- These tables are empty one minute and large the next, and plans are kept: a plan made while a table was empty must not
@@ -46,9 +47,9 @@ begin
     return jsonb_build_object('alive', false);
   end if;
 
-  perform stepwell.match_signals(500, case when net then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end);
+  perform stepwell.match_signals(500, case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end);
   if whole then
-    perform stepwell.fire_timers(500, case when net then '-infinity' else stepwell.now() - interval '10 s' end);
+    perform stepwell.fire_timers(500, case when old then '-infinity' else stepwell.now() - interval '10 s' end);
   end if;
   if slots > 0 or lanes is not null then
     claim := stepwell.claim(me, slots, lanes);
@@ -368,9 +369,9 @@ begin
 end
 $$;
 
-revoke all on function stepwell.tick(bigint, integer, jsonb, boolean, boolean, bigint[], boolean), stepwell.claim(bigint, integer, jsonb),
+revoke all on function stepwell.tick(bigint, integer, jsonb, boolean, boolean, bigint[], boolean, boolean), stepwell.claim(bigint, integer, jsonb),
   stepwell.fire_timers(integer, timestamptz),
   stepwell.match_signals(integer, bigint), stepwell.sweep(), stepwell.rescue(bigint[], boolean) from public;
-grant execute on function stepwell.tick(bigint, integer, jsonb, boolean, boolean, bigint[], boolean), stepwell.claim(bigint, integer, jsonb),
+grant execute on function stepwell.tick(bigint, integer, jsonb, boolean, boolean, bigint[], boolean, boolean), stepwell.claim(bigint, integer, jsonb),
   stepwell.fire_timers(integer, timestamptz),
   stepwell.match_signals(integer, bigint), stepwell.sweep(), stepwell.rescue(bigint[], boolean) to stepwell_worker;

@@ -18,7 +18,7 @@ listen stepwell_job
 
 -- :name worker.tick
 -- Indexes and rows: see sql/functions/040_tick.sql.
-select stepwell.tick(%(me)s, %(slots)s, %(lanes)s::jsonb, %(whole)s, %(sleeping)s, %(held)s, %(net)s)::text
+select stepwell.tick(%(me)s, %(slots)s, %(lanes)s::jsonb, %(whole)s, %(sleeping)s, %(held)s, %(net)s, %(old)s)::text
 
 -- :name worker.flush
 -- Indexes and rows: see sql/functions/041_flush.sql.
