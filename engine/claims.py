@@ -72,7 +72,8 @@ class Claims:
         if net:
             self._net_at = now + sweep_pause(now - sent)
             self._quick = now - sent < QUICK_SECONDS
-        self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)
+        if wanted is not None:
+            self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)
         until_whole = self._whole_at - now
         if self.more or not free or wanted is None:
             return tick, 0.0 if self.more else until_whole

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from engine import flush, queue, rescue
 from engine.claims import Claims
@@ -47,6 +48,17 @@ from engine.queue import Claimed, Loaded, Ring, Rung
 # giving back and claiming again costs some two activities.
 TURN_SECONDS = 1.0
 TURN_ACTIVITIES = 20
+
+
+_Taken = list[tuple[Hold, flush.Slip | None]]
+
+
+class _Flight(Struct):
+    """A flush that has returned, to be worked in."""
+
+    taken: _Taken
+    parked: frozenset[int]
+    refused: list[flush.Refused]
 
 
 class Session:
@@ -265,32 +277,48 @@ class Session:
     # -- flush
 
     async def _flush_loop(self) -> None:
+        """Write what is dirty, one flush at a time; what one has confirmed is worked in while the next is on its way.
+
+        So PostgreSQL and we work at the same time, on two halves of what is held; each process is in one of them.
+        """
+        last: _Flight | None = None
         while True:
-            await self._work.wait()
+            if last is None:
+                await self._work.wait()
             self._work.clear()
-            await self._look(await self._flush_once())
+            taken = self._take()
+            sending = self._group.create_task(self._send(taken)) if taken else None
+            if last is not None:
+                await asyncio.sleep(0)  # the next one leaves first
+                await self._work_in(last)
+            last = await sending if sending is not None else None
 
-    async def _flush_once(self) -> list[Hold]:
-        """Write what is dirty, once; return the holds that now want to look for kept signals."""
-        taken = self._take()
-        batch = [(hold, slip) for hold, slip in taken if slip is not None]
-        if batch:
-            sent = time.monotonic()
-            parked, refused = await flush.send(self._link, self.me, [slip for _, slip in batch], self._observe)
-            self._confirm_fence(sent, None)
-            bad = {r.slip.process_id: r for r in refused}
-            # First all that needs no waiting: while one waits, others may be claimed anew under the same process id.
-            written = [(hold, slip) for hold, slip in batch if slip.process_id not in bad]
-            rung = [self._written(hold, slip, slip.process_id in parked) for hold, slip in written]
-            await self._read_mail([id_ for id_ in rung if id_ is not None])
-            for hold, slip in batch:
-                if slip.process_id in bad:
-                    await self._recover(hold, bad[slip.process_id])
-        return [hold for hold, _ in taken if self.holds.get(hold.id) is hold and hold.wants_look()]
+    async def _send(self, taken: _Taken) -> _Flight:
+        """Write slips in one flush."""
+        slips = [slip for _, slip in taken if slip is not None]
+        if not slips:
+            return _Flight(taken, frozenset(), [])
+        sent = time.monotonic()
+        parked, refused = await flush.send(self._link, self.me, slips, self._observe)
+        self._confirm_fence(sent, None)
+        return _Flight(taken, parked, refused)
 
-    def _take(self) -> list[tuple[Hold, flush.Slip | None]]:
+    async def _work_in(self, flight: _Flight) -> None:
+        """Go on with what a flush has made durable."""
+        bad = {refused.slip.process_id: refused for refused in flight.refused}
+        batch = [(hold, slip) for hold, slip in flight.taken if slip is not None]
+        # First all that needs no waiting: while one waits, others may be claimed anew under the same process id.
+        written = [(hold, slip) for hold, slip in batch if slip.process_id not in bad]
+        rung = [self._written(hold, slip, slip.process_id in flight.parked) for hold, slip in written]
+        await self._read_mail([id_ for id_ in rung if id_ is not None])
+        for hold, slip in batch:
+            if slip.process_id in bad:
+                await self._recover(hold, bad[slip.process_id])
+        await self._look([hold for hold, _ in flight.taken if self.holds.get(hold.id) is hold and hold.wants_look()])
+
+    def _take(self) -> _Taken:
         """Collect slips up to the cap; a suspect's slip travels alone."""
-        taken: list[tuple[Hold, flush.Slip | None]] = []
+        taken: _Taken = []
         rows = size = 0
         while self._dirty and rows < flush.MOST_EVENTS and size < flush.MOST_BYTES:
             id_, hold = next(iter(self._dirty.items()))
@@ -341,7 +369,7 @@ class Session:
         hold.close()
         if self.holds.pop(hold.id, None) is not None:
             self._claims.lanes.release(hold.claimed.tenant_id)
-        if (self._claims.more and len(self.holds) <= self._settings.worker_slots * 3 // 4) or self._draining:
+        if (self._claims.more and len(self.holds) <= self._settings.worker_slots * 4 // 5) or self._draining:
             self._hurry.set()
 
     async def _recover(self, hold: Hold, refused: flush.Refused) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 
 import click
@@ -21,6 +22,8 @@ from engine.observe import Observer
 from stepwell import observation, place, prepare, workers
 from stepwell.output import json_option, show
 from stepwell.supervise import LISTENING, end_with
+
+SWITCH_SECONDS = 0.0005
 
 with_parent = click.option("--with-parent", type=int, hidden=True, help="End when our parent, of this id, ends.")
 
@@ -110,6 +113,9 @@ async def _work(chosen: Settings, observe: Observer) -> None:
     """Run a worker until SIGTERM or SIGINT; then it finishes what runs, for at most the drain time."""
     from engine.worker import run_worker
 
+    # The thread that sends a flush must not wait 5 ms for the interpreter while the loop works in the one before: one
+    # worker then carries out 20,000 no-op activities a second instead of 33,000 (decision 0018).
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

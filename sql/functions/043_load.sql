@@ -15,7 +15,7 @@ as $$
   select p.id, p.definition_id, p.version, case when p.snapshot_seq > coalesce(k.seq, 0) then p.snapshot::text end,
          p.snapshot_seq, coalesce(s.losses, 0),
          case when coalesce(s.losses, 0) < 2 or alone then (
-           select jsonb_agg(jsonb_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
+           select json_agg(json_build_array(h.seq, h.at, h.type, h.v, h.path, h.attempt, h.data) order by h.seq)::text
            from stepwell.history h
            where h.process_id = p.id and h.seq > greatest(p.snapshot_seq, k.seq)
          ) end,
@@ -25,11 +25,17 @@ as $$
            where i.process_id = p.id
          ),
          l.bell
-  from stepwell.process p
-  join stepwell.lease l on l.process_id = p.id and l.worker_id = me
-  left join lateral (select s.losses from stepwell.loss s where s.process_id = p.id offset 0) s on true
-  left join unnest(ids, known) as k(id, seq) on k.id = p.id
-  where p.id = any(ids)
+  -- One look into each key for each id, whatever the planner believes about the length of the lists: `offset 0`.
+  from unnest(ids, known) as k(id, seq)
+  cross join lateral (
+    select p.id, p.definition_id, p.version, p.snapshot, p.snapshot_seq from stepwell.process p where p.id = k.id offset 0
+  ) p
+  cross join lateral (
+    select l.bell from stepwell.lease l where l.process_id = k.id and l.worker_id = me offset 0
+  ) l
+  left join lateral (
+    select s.losses from stepwell.loss s where s.process_id = k.id offset 0
+  ) s on true
 $$;
 revoke all on function stepwell.load(bigint, bigint[], boolean, integer[]) from public;
 grant execute on function stepwell.load(bigint, bigint[], boolean, integer[]) to stepwell_worker;
