@@ -9,6 +9,7 @@ from tests.docs.made import api, benchmarks, cli, codes, expressions, metrics, s
 from tests.docs.pages import ROOT, text_of
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"engines": benchmarks.engines},
     "docs/api.md": {"requests": api.requests, "operations": api.operations, "objects": api.objects},
     "docs/benchmarks.md": {
         "engines": benchmarks.engines,
