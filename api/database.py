@@ -9,12 +9,12 @@ wait, and the pool reconnects by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import psycopg
 from litestar.di import NamedDependency
-from psycopg_pool import PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from api.limits import Turns
 from engine import db, standing
@@ -23,6 +23,9 @@ from engine.store.base import AsyncConnection, Scope, begin
 
 WAIT_S = 2.0  # for a connection; then 503. Long enough for a restart of PostgreSQL to go unnoticed.
 AWAY_WAIT_S = 0.25  # the same once a request has waited in vain, until one succeeds
+
+
+Begin = Callable[[AsyncConnection], Awaitable[None]]
 
 
 class Database:
@@ -51,6 +54,38 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection without a transaction. Raises Unavailable."""
+        async with self._lent(AsyncConnectionPool.check_connection) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _lent(self, begin_with: Begin) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection with which the first thing to do has worked. Raises Unavailable; what that thing raises.
+
+        A restart of the server broke those that lay in the pool: each is found out by that, and the next one is tried.
+        To ask the server first whether it is there would be one more round trip for every request.
+        """
+        while True:
+            connection = await self._taken()
+            try:
+                await begin_with(connection)
+            except psycopg.OperationalError as error:
+                lost = connection.closed or (error.sqlstate or "").startswith("57P")  # the server ends the session
+                if lost:
+                    await connection.close()
+                await self._pool.putconn(connection)
+                if not lost:
+                    raise
+                continue
+            except BaseException:
+                await self._pool.putconn(connection)
+                raise
+            break
+        try:
+            yield connection
+        finally:
+            await self._pool.putconn(connection)
+
+    async def _taken(self) -> AsyncConnection:
         try:
             connection = await self._pool.getconn(AWAY_WAIT_S if self._away else WAIT_S)
         except PoolTimeout as error:
@@ -58,12 +93,7 @@ class Database:
             self._mend()
             raise Unavailable("PostgreSQL cannot be reached at the moment, or is overloaded") from error
         self._away = False
-        try:
-            if not connection.autocommit:
-                await connection.set_autocommit(True)  # a local flag: transactions are opened by name, in `begin`
-            yield connection
-        finally:
-            await self._pool.putconn(connection)
+        return connection
 
     @asynccontextmanager
     async def transaction(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
@@ -72,8 +102,7 @@ class Database:
         Raises Unavailable; psycopg.Error passes through.
         """
         turn = self._turns.turn(scope.environment_id, AWAY_WAIT_S if self._away else WAIT_S)
-        async with turn, self.connection() as connection:
-            await begin(connection, scope)
+        async with turn, self._lent(lambda connection: begin(connection, scope)) as connection:
             try:
                 yield connection
             except BaseException:

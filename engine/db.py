@@ -199,7 +199,6 @@ def pool(
         timeout=3.0,  # a request waits this long for a connection, then answers 503
         reconnect_timeout=5.0,
         configure=begin,
-        check=AsyncConnectionPool.check_connection,
         kwargs={"application_name": f"stepwell {name}", **KEEPALIVE},
         name=name,
     )

@@ -1932,7 +1932,8 @@ begin
     and (seen_at < clock_timestamp() - interval '0.9 s'
       or seen_at > clock_timestamp() -- the clock was set back
       or asleep <> sleeping);
-  perform from stepwell.worker where id = me for key share;
+  -- Not locked here: what follows is anybody's to do, but for the claim, which locks it. An idle tick writes nothing at all.
+  perform from stepwell.worker where id = me;
   if not found then
     return jsonb_build_object('alive', false);
   end if;

@@ -5,7 +5,7 @@
 -- One autocommitted transaction. The claim is thereby committed before its processes are loaded (a claim that loads in
 -- its own statement reads a stale tail).
 --
--- Lock order (all of it, so that no two ticks and no flush can wait in a circle): own worker row → signal
+-- Lock order (all of it, so that no two ticks and no flush can wait in a circle): own worker row (a beat) → signal
 -- jobs (skip locked) → signals by id → timers (skip locked) → jobs (skip locked) → leases by process id → leases of the
 -- sweep (skip locked, never waits).
 --
@@ -42,7 +42,8 @@ begin
     and (seen_at < clock_timestamp() - interval '0.9 s'
       or seen_at > clock_timestamp() -- the clock was set back
       or asleep <> sleeping);
-  perform from stepwell.worker where id = me for key share;
+  -- Not locked here: what follows is anybody's to do, but for the claim, which locks it. An idle tick writes nothing at all.
+  perform from stepwell.worker where id = me;
   if not found then
     return jsonb_build_object('alive', false);
   end if;

@@ -86,7 +86,8 @@ def test_the_time_of_a_session_that_has_ended_still_counts(ground: Ground) -> No
         db.execute("select count(*) from generate_series(1, 2000000)")
         living = ground.cpu_seconds()
     assert living - before > 0.05
-    assert ground.cpu_seconds() >= living - 0.02  # clock ticks
+    # Two clock ticks less at most; once the postmaster has noticed that it ended.
+    eventually(lambda: ground.cpu_seconds() >= living - 0.02, what="its time is counted")
 
 
 KILLED = """
