@@ -7,9 +7,8 @@ its next whole tick finds what nobody told it of.
 
 from __future__ import annotations
 
-WHOLE_SECONDS = (
-    0.27  # between whole ticks; with one look at the other workers a second that makes under five statements
-)
+# Between whole ticks. With one look at the other workers a second that makes four statements of an idle worker.
+WHOLE_SECONDS = 0.33
 BREATH_SECONDS = 0.002  # between claims that find something: what comes meanwhile is claimed in one
 PAUSES = (0.001, 0.003, 0.010, 0.030, 0.100)
 TIRED = 3  # claims in a row that found nothing: then it goes to sleep

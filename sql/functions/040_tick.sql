@@ -1,4 +1,4 @@
--- Heartbeat, match signals, claim; and, if `whole`, what four times a second is enough for: fire timers, let out of the
+-- Heartbeat, match signals, claim; and, if `whole`, what three times a second is enough for: fire timers, let out of the
 -- quarantine, read the bells of what is `held`. A tick with the `net` also sweeps. `old`: signals and timers that are due for
 -- more than 10 s are looked for, too. While a snapshot is held, net and old walk over the dead entries of all rows since: the
 -- longer that takes, the more seldom they are asked for.
