@@ -103,6 +103,7 @@ class Lanes:
             self._known[key] = lane  # the latest last
             lane.hot = part.jobs >= self._asked.get(key, min(even, self._most.get(part.lane, self._others)))
             lane.claimed.append((now, part.last))
+            _raise_floor(lane, now)  # here too: an idle session only sweeps, and would note every claim for ever
         while len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
         if self._sweeping:

@@ -140,6 +140,14 @@ def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
     assert lanes.ask(SLOTS, 0.1 + SWEEP_SECONDS, idle=True) is not None
 
 
+def test_a_session_that_only_sweeps_keeps_no_more_than_its_last_claims() -> None:
+    lanes = Lanes(SLOTS)
+    for n in range(1000):
+        lanes.ask(SLOTS, float(n), idle=True)
+        lanes.answer([Taken(0, 1, 1, n)], [1], float(n), float(n))
+    assert len(lanes._known[0, 1].claimed) == 1
+
+
 def test_of_many_lanes_those_longest_without_a_job_are_forgotten() -> None:
     lanes = Lanes(SLOTS)
     for lane in range(2 * MOST_KNOWN):
