@@ -39,6 +39,7 @@ from api.catalogue import Catalogue
 from api.database import Database
 from api.document import Document
 from api.documented import StrictStructs
+from api.gathering import Gathered
 from api.limits import Bytes, Places, UnderWay
 from api.problems import Handlers
 from api.queries import refuse_unknown_parameters
@@ -100,7 +101,8 @@ def create_app(settings: Settings, observe: Observer = nowhere, *, pool_size: in
     if settings.database_url is None:
         raise SettingError("the API needs STEPWELL_DATABASE_URL", advice="Name a login of kind api.")
     database = Database(settings.database_url, pool_size)
-    catalogue = Catalogue()
+    catalogue = Catalogue(database)
+    starts = Gathered(catalogue)
     counted = metrics.ApiMetrics(database.stats)
     observe = Readers(observe, counted)
     scrape = Scrape(counted, Measure(metrics.asking(database)), settings.metrics_token)
@@ -131,6 +133,7 @@ def create_app(settings: Settings, observe: Observer = nowhere, *, pool_size: in
         dependencies={
             "database": Provide(lambda: database, sync_to_thread=False),
             "catalogue": Provide(lambda: catalogue, sync_to_thread=False),
+            "starts": Provide(lambda: starts, sync_to_thread=False),
         },
         request_class=Asked,
         request_max_body_size=MAX_BODY,

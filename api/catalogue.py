@@ -11,8 +11,9 @@ from typing import Any
 from litestar.di import NamedDependency
 from msgspec import Struct
 
+from api.database import Database
 from api.problems import not_found
-from engine.core.ids import private_id
+from engine.core.ids import private_id, public_id
 from engine.core.schemas import SchemaFault, Validator, Violation
 from engine.errors import BadInput, NotFound
 from engine.store.base import AsyncConnection, Scope
@@ -37,6 +38,10 @@ class Version(Struct, frozen=True):
     steps: tuple[Step, ...]
     rules: Validator | None  # of the input
 
+    def named(self) -> dict[str, Any]:
+        """Return id and version as a start takes them: what was checked, whatever is published meanwhile."""
+        return {"definition": public_id("wf", self.definition_id), "version": self.version}
+
     def check_input(self, value: Any, pointer: str) -> None:
         """Refuse an input that its definition does not take. Raises BadInput."""
         if self.rules is None:
@@ -51,7 +56,8 @@ class Version(Struct, frozen=True):
 class Catalogue:
     """Reads versions and keeps them. One per application; used by one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self._kept: OrderedDict[tuple[int, int], Version] = OrderedDict()
 
     async def find(self, connection: AsyncConnection, scope: Scope, wanted: str, version: int | None) -> Version:
@@ -139,4 +145,6 @@ def _rules(document: dict[str, Any]) -> Validator | None:
         return None  # published by an older release that knew less: the worker decides
 
 
-Kept = NamedDependency[Catalogue]  # how a route asks for it
+Kept = NamedDependency[
+    Catalogue
+]  # how a route asks for it: for this or Db, as for two a task group is opened each time

@@ -95,7 +95,6 @@ async def _switch(
 )
 async def trigger(
     request: Asked,
-    database: Db,
     catalogue: Kept,
     definition_id: FromPath[str],
     data: JSONBody[TriggerDefinition | None] = None,
@@ -123,7 +122,7 @@ async def trigger(
         view = TriggeredExecution(made, ExecutionStatus.PENDING)
         return Answer(202, view, f"/api/v1/workflows/executions/{made}")
 
-    return respond(*await once(request, database, request.user, act))
+    return respond(*await once(request, catalogue.database, request.user, act))
 
 
 ROUTES = (remove, enable, disable, trigger)

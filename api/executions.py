@@ -33,9 +33,8 @@ _PORTION = 20  # states in memory at once: at most some 16 MB of JSON, a hundred
     "/workflows/executions",
     **described("list_executions", "List executions, newest first", 200, "workflows:read"),
 )
-async def list_all(  # noqa: PLR0913  a list has its filters
+async def list_all(
     request: Asked,
-    database: Db,
     catalogue: Kept,
     *,
     cursor: Cursor = None,
@@ -53,7 +52,7 @@ async def list_all(  # noqa: PLR0913  a list has its filters
     }
     found: list[ExecutionView] = []
     room = Room(MAX_PAYLOADS)
-    async with database.transaction(scope) as connection:
+    async with catalogue.database.transaction(scope) as connection:
         values["definition_id"] = await definition_number(connection, scope, workflow_id)
         while len(found) <= limit:
             values["limit"] = min(_PORTION, limit + 1 - len(found))
@@ -69,11 +68,11 @@ async def list_all(  # noqa: PLR0913  a list has its filters
     "/workflows/executions/{execution_id:str}",
     **described("get_execution", "Read an execution with all its steps", 200, "workflows:read", errors=(404,)),
 )
-async def read(request: Asked, database: Db, catalogue: Kept, execution_id: FromPath[str]) -> ExecutionView:
+async def read(request: Asked, catalogue: Kept, execution_id: FromPath[str]) -> ExecutionView:
     """Return what the history tells now. Values over 8 KB are null beyond 8 MiB of them."""
     scope = request.user.scope
     number = number_of(execution_id)
-    async with database.transaction(scope) as connection:
+    async with catalogue.database.transaction(scope) as connection:
         loaded = await load_process(connection, scope, number)
         if loaded is None:
             raise not_found("execution")

@@ -8,7 +8,8 @@ the same one. What is stored is the answer, or for a command its id: a replay th
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from msgspec import Struct
 from api.bodies import Asked
 from api.database import Database
 from engine.errors import BadInput, Conflict, IdempotencyMismatch
-from engine.store.access import Key, claim_answer, keep_answer
+from engine.store.access import Key, claim_answer, keep_answer, keep_answers
 from engine.store.base import AsyncConnection, Scope
 
 HEADER = "Idempotency-Key"
@@ -47,24 +48,47 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     follow: Follow | None = None
 
 
+class Named(Struct, frozen=True):
+    """A request's Idempotency-Key, and what tells this request from others that bear the same."""
+
+    key: str
+    fingerprint: bytes
+
+
 Act = Callable[[AsyncConnection, Scope], Awaitable[Answer]]
 _encode = msgspec.json.Encoder().encode
 
 
 async def once(request: Asked, database: Database, key: Key, act: Act) -> tuple[Answer, bool]:
     """Run `act` in a transaction of the key's scope, once per Idempotency-Key; return (answer, whether replayed)."""
-    name = _idempotency_key(request)
-    if name is None:
+    mine = await named(request)
+    if mine is None:
         async with database.transaction(key.scope) as connection:
             return await act(connection, key.scope), False
-    fingerprint = await request.fingerprint()
     async with database.transaction(key.scope) as connection:
-        known = await _claim(connection, key.scope, name, fingerprint)
+        known = await _claim(connection, key.scope, mine)
         if known is not None:
             return known, True
         answer = await act(connection, key.scope)
-        await keep_answer(connection, key.scope, name, _encode(answer))
+        await keep_answer(connection, key.scope, mine.key, _encode(answer))
         return answer, False
+
+
+async def named(request: Asked) -> Named | None:
+    """Return the request's key, None without one. Raises BadInput."""
+    key = _idempotency_key(request)
+    return None if key is None else Named(key, await request.fingerprint())
+
+
+async def keep_new(connection: AsyncConnection, scope: Scope, answers: Sequence[tuple[Named, Answer]]) -> None:
+    """Store answers under keys that nobody had taken.
+
+    Raises psycopg.errors.UniqueViolation where somebody has meanwhile, Conflict where somebody is about to.
+    """
+    if answers:
+        rows = [(mine.key, mine.fingerprint, _encode(answer).decode()) for mine, answer in answers]
+        with _held():
+            await keep_answers(connection, scope, rows)
 
 
 def respond(answer: Answer, replayed: bool) -> Response[Any]:
@@ -88,17 +112,24 @@ def _idempotency_key(request: Asked) -> str | None:
     return _SPACE + given
 
 
-async def _claim(connection: AsyncConnection, scope: Scope, name: str, fingerprint: bytes) -> Answer | None:
+async def _claim(connection: AsyncConnection, scope: Scope, mine: Named) -> Answer | None:
+    with _held():
+        known = await claim_answer(connection, scope, mine.key, mine.fingerprint)
+    if known is None:
+        return None
+    if known.fingerprint != mine.fingerprint:
+        raise IdempotencyMismatch(f"this {HEADER} came with another request before")
+    return msgspec.convert(known.answer, Answer)
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Raise Conflict where a lock on a key was waited for in vain."""
     try:
-        known = await claim_answer(connection, scope, name, fingerprint)
+        yield
     except psycopg.errors.LockNotAvailable:
         raise Conflict(
             "a request with the same Idempotency-Key is still being worked on",
             code="idempotency_in_progress",
             advice="Wait a moment and send the same request again.",
         ) from None
-    if known is None:
-        return None
-    if known.fingerprint != fingerprint:
-        raise IdempotencyMismatch(f"this {HEADER} came with another request before")
-    return msgspec.convert(known.answer, Answer)

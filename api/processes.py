@@ -11,11 +11,12 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from api.auth import signed
 from api.bodies import Asked, check_value, check_values
-from api.catalogue import Kept, Version
+from api.catalogue import Kept
 from api.catalogue import process_id as number_of
 from api.database import Db
 from api.documented import commanded, described
-from api.idempotency import Answer, once, respond
+from api.gathering import SMALL, Start, Starts, started
+from api.idempotency import Answer, named, once, respond
 from api.lists import Cursor, Limit, bad_cursor, cursor_id, page
 from api.outcomes import command
 from api.problems import not_found
@@ -60,21 +61,26 @@ _PAYLOADS = "Put values over 8 KB in place of references, up to 8 MiB of them."
     "/processes",
     **described("start_process", "Start a process", 201, "workflows:execute", errors=(404,), acts=True),
 )
-async def start(request: Asked, database: Db, catalogue: Kept, data: JSONBody[StartProcess]) -> Response[ProcessView]:
+async def start(request: Asked, starts: Starts, data: JSONBody[StartProcess]) -> Response[ProcessView]:
     """Check the input against the definition, then write the process; a worker takes it from there."""
     check_value(data.input, "/input")
+    values = _start_values(request, data)
+    if data.business_key is None and len(await request.body()) <= SMALL:
+        wanted = Start(request.user.scope, data.definition, data.version, data.input, values, await named(request))
+        answer = await starts.start(wanted)
+        if answer is not None:
+            return respond(answer, replayed=False)
 
     async def act(connection: AsyncConnection, scope: Scope) -> Answer:
-        version = await catalogue.find(connection, scope, data.definition, data.version)
+        version = await starts.catalogue.find(connection, scope, data.definition, data.version)
         version.check_input(data.input, "/input")
-        values = {**_start_values(request, version, data), "input": data.input, "business_key": data.business_key}
-        made = await start_process(connection, scope, values)
-        row = await get_process_row(connection, scope, private_id("prc", made))
+        given = {**values, **version.named(), "input": data.input, "business_key": data.business_key}
+        row = await get_process_row(connection, scope, private_id("prc", await start_process(connection, scope, given)))
         if row is None:
             raise not_found("process")
-        return Answer(201, view(row), f"/api/v1/processes/{made}")
+        return started(row)
 
-    return respond(*await once(request, database, request.user, act))
+    return respond(*await once(request, starts.catalogue.database, request.user, act))
 
 
 @post(
@@ -83,7 +89,7 @@ async def start(request: Asked, database: Db, catalogue: Kept, data: JSONBody[St
         "start_processes", "Start many processes of one definition", 201, "workflows:execute", errors=(404,), acts=True
     ),
 )
-async def start_many(request: Asked, database: Db, catalogue: Kept, data: JSONBody[StartProcesses]) -> Response[Ids]:
+async def start_many(request: Asked, catalogue: Kept, data: JSONBody[StartProcesses]) -> Response[Ids]:
     """Check every input, then write all processes, or none where one input is refused."""
     await check_values(data.inputs, "/inputs")
 
@@ -91,17 +97,15 @@ async def start_many(request: Asked, database: Db, catalogue: Kept, data: JSONBo
         version = await catalogue.find(connection, scope, data.definition, data.version)
         for place, value in enumerate(data.inputs):
             version.check_input(value, f"/inputs/{place}")
-        values = {**_start_values(request, version, data), "inputs": data.inputs}
+        values = {**_start_values(request, data), **version.named(), "inputs": data.inputs}
         return Answer(201, Ids(await start_processes(connection, scope, values)))
 
-    return respond(*await once(request, database, request.user, act))
+    return respond(*await once(request, catalogue.database, request.user, act))
 
 
-def _start_values(request: Asked, version: Version, data: StartProcess | StartProcesses) -> dict[str, Any]:
-    """Return what both starts pass: id and version whose schema was checked, whatever is published meanwhile."""
+def _start_values(request: Asked, data: StartProcess | StartProcesses) -> dict[str, Any]:
+    """Return what both starts pass beside the version and the input."""
     return {
-        "definition": public_id("wf", version.definition_id),
-        "version": version.version,
         "priority": data.priority,
         "labels": data.labels or None,
         "by": signed(request.user, data.by),
@@ -164,11 +168,11 @@ async def list_all(  # noqa: PLR0913  a list has its filters
     "/processes/{process_id:str}",
     **described("get_process", "Read a process with all its activities", 200, "workflows:read", errors=(404,)),
 )
-async def read(request: Asked, database: Db, catalogue: Kept, process_id: FromPath[str]) -> ProcessDetail:
+async def read(request: Asked, catalogue: Kept, process_id: FromPath[str]) -> ProcessDetail:
     """Return what the history tells now: row, snapshot and the events since, all by primary key."""
     scope = request.user.scope
     number = number_of(process_id)
-    async with database.transaction(scope) as connection:
+    async with catalogue.database.transaction(scope) as connection:
         loaded = await load_process(connection, scope, number)
         if loaded is None:
             raise not_found("process")

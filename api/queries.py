@@ -13,8 +13,11 @@ from engine.core.values import escape
 from engine.errors import BadInput
 
 
-def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
-    """Raise BadInput for a query parameter that the route does not take, or takes once and got twice."""
+async def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
+    """Raise BadInput for a query parameter that the route does not take, or takes once and got twice.
+
+    Waits for nothing, but a plain function would be run in a thread for each request.
+    """
     if not request.scope["query_string"]:
         return
     known = parameters(request.route_handler)

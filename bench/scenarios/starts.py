@@ -18,7 +18,7 @@ from bench.work import noops
 
 SECONDS = (1.0, 6.0)  # of one trial
 WARM_S = 0.5  # the API compiles the definition and prepares its statements
-CLIENTS = 16  # connections to the API that start one by one
+CLIENTS = 32  # connections to the API that start one by one
 SQL_CLIENTS = 8  # as in the yardstick
 BULK = 500  # processes in one request or statement
 BULK_CLIENTS = 4

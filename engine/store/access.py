@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 import sql
-from engine.store.base import AsyncConnection, Scope, fetch_one
+from engine.store.base import AsyncConnection, Scope, fetch_all, fetch_one
 
 
 class Key(Struct, frozen=True):
@@ -56,3 +57,23 @@ async def claim_answer(connection: AsyncConnection, scope: Scope, key: str, fing
 async def keep_answer(connection: AsyncConnection, scope: Scope, key: str, answer: bytes) -> None:
     """Store what a request with this key was answered (JSON). Same transaction as its effects."""
     await connection.execute(sql.query("idempotency.answer"), {**scope.ids(), "key": key, "answer": answer.decode()})
+
+
+async def known_keys(connection: AsyncConnection, scope: Scope, keys: Sequence[str]) -> set[str]:
+    """Return those of some idempotency keys that were used before, by transactions that have ended."""
+    if not keys:
+        return set()
+    return {row[0] for row in await fetch_all(connection, "idempotency.known", {**scope.ids(), "keys": list(keys)})}
+
+
+async def keep_answers(connection: AsyncConnection, scope: Scope, answers: Iterable[tuple[str, bytes, str]]) -> None:
+    """Take keys and store the answers (JSON) at once: (key, fingerprint, answer) each, no key twice.
+
+    Waits for a transaction that holds one of the keys. Raises psycopg.errors.UniqueViolation where one is taken,
+    psycopg.errors.LockNotAvailable after 2 s of waiting.
+    """
+    keys, fingerprints, texts = zip(
+        *sorted(answers), strict=True
+    )  # in order: so two of these never wait for each other
+    values = {**scope.ids(), "keys": list(keys), "fingerprints": list(fingerprints), "answers": list(texts)}
+    await connection.execute(sql.query("idempotency.keep"), values)

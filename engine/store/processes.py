@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from engine.core.events import Event, decode_body
 from engine.core.evolve import fold
+from engine.core.ids import private_id
 from engine.core.model import State
 from engine.core.snapshot import OutdatedSnapshot, restore
 from engine.db import Row
@@ -77,6 +78,18 @@ async def start_processes(connection: AsyncConnection, scope: Scope, values: Map
     given = {"traceparent": None, **values, "inputs": json_text(values["inputs"])}
     given["labels"] = json_text(values["labels"]) if values.get("labels") is not None else None
     return list(await call(connection, "process.start_many", given, scope))
+
+
+async def start_alike(
+    connection: AsyncConnection, scope: Scope, values: Mapping[str, Any], inputs: Sequence[Any]
+) -> list[ProcessRow]:
+    """Start one process for each input; return their rows, which tell nothing apart but the ids."""
+    made = await start_processes(connection, scope, {**values, "inputs": inputs})
+    ids = [private_id("prc", public) for public in made]
+    row = await get_process_row(connection, scope, ids[0])
+    if row is None:
+        raise LookupError(made[0])
+    return [msgspec.structs.replace(row, id=number) for number in ids]
 
 
 async def get_process_row(connection: AsyncConnection, _scope: Scope, process_id: int) -> ProcessRow | None:
