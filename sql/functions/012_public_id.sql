@@ -1,11 +1,23 @@
 -- Public ids: prefix, underscore, the number in base 32 (Crockford's alphabet, lower case, 13 digits, order-preserving).
--- The same functions in Python: engine/core/ids.py.
+-- The same functions in Python: engine/core/ids.py. public_id is one expression, which the planner puts in place of the call:
+-- an aggregate over the digits is four times as slow.
 create or replace function stepwell.public_id(prefix text, id bigint) returns text
   language sql immutable strict parallel safe
 as $$
-  select prefix || '_' || string_agg(
-    substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> (5 * place)) & 31)::integer + 1, 1), '' order by place desc)
-  from generate_series(0, 12) as place
+  select prefix || '_'
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 60) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 55) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 50) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 45) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 40) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 35) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 30) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 25) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 20) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 15) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 10) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 5) & 31)::integer + 1, 1)
+         || substr('0123456789abcdefghjkmnpqrstvwxyz', ((id >> 0) & 31)::integer + 1, 1)
 $$;
 
 -- The number behind a public id; null where it is none of that prefix.
