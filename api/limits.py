@@ -7,6 +7,7 @@ a bounded time and is then told to come again.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ PLACE_WAIT_S = 10.0  # for a place for a large body; each takes some seconds
 BODY_BYTES = 256 << 20  # of all bodies at a time; one key has at most half of it
 UNWEIGHED = 64 << 10  # of each body: small ones pass whatever the large ones take
 BYTES_WAIT_S = 2.0
+BREATH_S = 0.005
 KEYS_PART = 4  # one key has at most this part of the connections for requests at work
 
 _LATER = "Try again in a few seconds with the same Idempotency-Key; nothing of it was done."
@@ -106,6 +108,19 @@ class UnderWay:
             self._of[key_id] -= 1
             if not self._of[key_id]:
                 del self._of[key_id]
+
+
+class Breaths:
+    """Pauses in a long computation of one request, so that all others go on meanwhile."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    async def take(self) -> None:
+        """Pause if it is time to."""
+        if time.monotonic() - self._since > BREATH_S:
+            await asyncio.sleep(0)
+            self._since = time.monotonic()
 
 
 class Turns:

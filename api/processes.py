@@ -17,6 +17,7 @@ from api.database import Db
 from api.documented import commanded, described
 from api.gathering import SMALL, Start, Starts, started
 from api.idempotency import Answer, named, once, respond
+from api.limits import Breaths
 from api.lists import Cursor, Limit, bad_cursor, cursor_id, page
 from api.outcomes import command
 from api.problems import not_found
@@ -95,8 +96,10 @@ async def start_many(request: Asked, catalogue: Kept, data: JSONBody[StartProces
 
     async def act(connection: AsyncConnection, scope: Scope) -> Answer:
         version = await catalogue.find(connection, scope, data.definition, data.version)
+        breaths = Breaths()
         for place, value in enumerate(data.inputs):
             version.check_input(value, f"/inputs/{place}")
+            await breaths.take()
         values = {**_start_values(request, data), **version.named(), "inputs": data.inputs}
         return Answer(201, Ids(await start_processes(connection, scope, values)))
 

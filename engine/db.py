@@ -47,6 +47,7 @@ class Link:
         self._connection: Connection | None = None
         self._under_way = 0  # statements
         self._heard: Callable[[], None] | None = None
+        self._watched: int | None = None  # the socket that is read between statements
 
     async def open(self) -> None:
         """Connect. Raises LinkLost when the server cannot be reached."""
@@ -98,11 +99,14 @@ class Link:
     def _watch_socket(self) -> None:
         """Read what comes while no statement is under way. Only then: libpq serves one thread at a time."""
         if self._heard is not None and self._connection is not None and not self._connection.closed:
-            asyncio.get_running_loop().add_reader(self._connection.fileno(), self._read_socket, self._connection)
+            self._watched = self._connection.fileno()
+            asyncio.get_running_loop().add_reader(self._watched, self._read_socket, self._connection)
 
     def _leave_socket(self) -> None:
-        if self._heard is not None and self._connection is not None and not self._connection.closed:
-            asyncio.get_running_loop().remove_reader(self._connection.fileno())
+        """Stop that: by number, for a connection that was lost has none any more, and another may get it."""
+        if self._watched is not None:
+            asyncio.get_running_loop().remove_reader(self._watched)
+            self._watched = None
 
     def _fall_deaf(self) -> None:
         self._leave_socket()
@@ -113,8 +117,9 @@ class Link:
             connection.pgconn.consume_input()
             heard = any(iter(connection.pgconn.notifies, None))
         except psycopg.Error:
-            self._leave_socket()
             heard = True  # the next statement tells that the connection is lost
+        if connection.closed:
+            self._leave_socket()
         if heard and self._heard is not None:
             self._heard()
 
@@ -185,7 +190,6 @@ def pool(
     """
 
     async def begin(new: psycopg.AsyncConnection[Row]) -> None:
-        await new.set_autocommit(True)
         if await (await new.execute(_SESSION)).fetchone() != (new.info.backend_pid,):
             new.prepare_threshold = None  # see is_pooled
         if configure is not None:
@@ -196,10 +200,9 @@ def pool(
         min_size=1,
         max_size=size,
         open=False,
-        timeout=3.0,  # a request waits this long for a connection, then answers 503
         reconnect_timeout=5.0,
         configure=begin,
-        kwargs={"application_name": f"stepwell {name}", **KEEPALIVE},
+        kwargs={"autocommit": True, "application_name": f"stepwell {name}", **KEEPALIVE},
         name=name,
     )
 

@@ -3,7 +3,8 @@
 Sole caller of decide.
 
 Invariants:
-- `state` is the fold of the durable history plus `in_flight` plus `pending`; at most one slip is in flight.
+- `state` is the fold of the durable history plus `in_flight` plus `pending`; at most one slip is in flight, also where
+  it has no events: what is decided while a park is on its way waits for its answer.
 - An effect starts only after the flush that decided it was confirmed (the session starts what `confirm` returns).
 - Each mail is decided once in a hold, however often a late answer shows it again.
 - A hold gives its lease up only when it is quiet, and only with the bell value read together with its mail.
@@ -74,7 +75,7 @@ class Hold:
         self.done = 0  # attempts executed in this hold
         self.since = desk.now()
         self.effects: dict[str, tuple[int, asyncio.Task[None]]] = {}  # path → attempt, task
-        self.in_flight: list[Event] = []
+        self.in_flight: list[Event] | None = None  # events of the slip that is being written; None: there is none
         self.draining = False  # to be given back as soon as it is quiet, unless it can be parked
         self.outdated = False  # it has mail of a newer release: to be given back as soon as it is quiet
         self.closed = False  # over: late answers change nothing any more
@@ -203,13 +204,13 @@ class Hold:
 
     @property
     def leaving(self) -> bool:
-        """Tell whether it is to be given back: then no further effect starts."""
-        return self.draining or self.outdated or self._desk.has_had_enough(self)
+        """Tell whether it is to be given back: then no effect starts. Its turn does not end while one runs."""
+        return self.draining or self.outdated or (not self.effects and self._desk.has_had_enough(self))
 
     @property
     def is_durable(self) -> bool:
         """Tell whether all of its state is written."""
-        return not (self.in_flight or self._pending)
+        return self.in_flight is None and not self._pending
 
     # -- writing
 
@@ -218,26 +219,29 @@ class Hold:
 
         Raises UnicodeEncodeError when a decided value cannot be written at all.
         """
-        if self.in_flight:
+        if self.in_flight is not None:
             return None
         slip = self._writer.slip(self._pending, self.state, self._new_payloads, self._signals)
-        self.in_flight, self._pending, self._new_payloads = self._pending, [], {}
+        events, self._pending, self._new_payloads = self._pending, [], {}
         self.size += slip.size
         self._looked &= self._writer.waits
         leaving = self.leaving
-        if self._is_quiet(leaving=leaving):
+        if self._is_quiet(events, leaving=leaving):
             parkable = self._parkable()
             if self.outdated or (leaving and not parkable):
                 give_back(slip, self.state.seq)
             elif parkable and not self.must_look():
                 self._writer.park(slip, self.state, self.bell, next_due(self.state))
-        return slip if slip.events or slip.rows else None
+        if not (slip.events or slip.rows):
+            return None
+        self.in_flight = events
+        return slip
 
     def confirm(self) -> list[Activity]:
         """Note that the slip in flight is durable; return the activities whose effects it allows to start."""
-        events, self.in_flight = self.in_flight, []
+        events, self.in_flight = self.in_flight, None
         started: list[Activity] = []
-        for event in events:
+        for event in events or ():
             starts = [(start.path, start.attempt) for start in event.body.starts]
             if event.type == "activity.started" and event.path is not None and event.attempt is not None:
                 starts.append((event.path, event.attempt))
@@ -250,11 +254,11 @@ class Hold:
 
     # -- parking
 
-    def _is_quiet(self, *, leaving: bool) -> bool:
-        """Tell whether nothing is under way, and nothing about to begin unless the hold is `leaving`."""
+    def _is_quiet(self, events: list[Event], *, leaving: bool) -> bool:
+        """Tell whether nothing is under way, and `events` begin nothing unless the hold is `leaving`."""
         if self.effects or self._commands or self._fetching:
             return False
-        return leaving or not (self.in_flight and self.in_flight[-1].body.starts)
+        return leaving or not (events and events[-1].body.starts)
 
     def _parkable(self) -> bool:
         """Tell whether the state asks for nothing soon."""
@@ -273,7 +277,7 @@ class Hold:
 
     def wants_look(self) -> bool:
         """Tell whether a look now would be a look after the registering flush."""
-        return not self.in_flight and self.must_look()
+        return self.in_flight is None and self.must_look()
 
     def looked(self) -> None:
         """Note that a look for every wait now durable has returned."""

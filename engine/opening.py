@@ -31,7 +31,7 @@ from engine.queue import Claimed, Loaded, Recalled
 from engine.recent import Recent
 
 UNREADABLE = (ValueError, LookupError, TypeError, msgspec.MsgspecError, InvalidExpression)
-TURN_SECONDS = 0.05  # of opening without a pause: in one go their events fill one flush
+STRETCH_SECONDS = 0.05  # of opening without a pause: in one go their events fill one flush
 Row = tuple[Any, ...]  # as `queue.load` returns it
 Begin = Callable[[Claimed, Loaded, State, Plan], None]
 Find = Callable[[Key], Awaitable[Plan]]
@@ -82,7 +82,7 @@ class Opener:
 
     async def _give_way(self) -> None:
         """Pause if it is time to: long decisions must not keep the heartbeat from its turn."""
-        if time.monotonic() - self._turn > TURN_SECONDS:
+        if time.monotonic() - self._turn > STRETCH_SECONDS:
             await asyncio.sleep(0)
             self._turn = time.monotonic()
 

@@ -3,8 +3,8 @@
 The row is the fence and the connection is its life: when either goes, the whole session is dropped, with all holds and
 effects, and the worker opens a new one under a new id. Nothing of a session outlives it.
 
-Three loops share the link, one statement at a time: tick (heartbeat, claim, mail), flush (write what was decided, one
-in flight), rescue (watch the others). Must not decide: holds do; nor say what to claim and when: lanes and rest do.
+Three loops share the link, one statement at a time: tick (heartbeat, claim, mail), flush (see flusher), rescue (watch
+the others). Must not decide: holds do; nor say what to claim and when: lanes and rest do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from engine import flush, queue, rescue
 from engine.claims import Claims
@@ -29,6 +28,7 @@ from engine.core.model import Activity, Category, Failure, ProcessStatus, State
 from engine.db import Link
 from engine.effects import Effects
 from engine.fence import Fence
+from engine.flusher import Flight, Flusher
 from engine.hold import Hold
 from engine.observe import (
     ActivityBegan,
@@ -50,17 +50,6 @@ TURN_SECONDS = 1.0
 TURN_ACTIVITIES = 20
 
 
-_Taken = list[tuple[Hold, flush.Slip | None]]
-
-
-class _Flight(Struct):
-    """A flush that has returned, to be worked in."""
-
-    taken: _Taken
-    parked: frozenset[int]
-    refused: list[flush.Refused]
-
-
 class Session:
     """A worker between registering and being fenced, cut off or drained."""
 
@@ -75,9 +64,10 @@ class Session:
         self._observe = observe
         self._wanted = wanted(observe)
         self._opener = Opener(link, me, observe, self._begin)
-        self._dirty: dict[int, Hold] = {}
-        self._work = asyncio.Event()  # something is to be flushed or looked for
-        self._hurry = asyncio.Event()  # slots are free and jobs are left: tick now
+        self._flusher = Flusher(link, me, observe, self)
+        self._hurry = (
+            asyncio.Event()
+        )  # tick now: jobs are left for free slots, somebody calls, or something has changed
         self._claims = Claims(link, me, settings.worker_slots, self._hurry.set, listens=settings.lock_probe)
         self._taking = True  # false: claim no more (draining, or a newer release is at work)
         self._draining = False
@@ -97,7 +87,7 @@ class Session:
             await self._claims.begin()
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                loops = [group.create_task(self._flush_loop()), group.create_task(self._watch())]
+                loops = [group.create_task(self._flusher.run(group)), group.create_task(self._watch())]
                 await self._tick_loop()
                 for task in loops:
                     task.cancel()
@@ -133,8 +123,7 @@ class Session:
     def dirty(self, hold: Hold) -> None:
         """Put the hold before the flusher, unless it is over."""
         if self.holds.get(hold.id) is hold:
-            self._dirty[hold.id] = hold
-            self._work.set()
+            self._flusher.put(hold)
 
     def has_had_enough(self, hold: Hold) -> bool:
         """Tell whether it is others' turn: the hold has had its own, and its tenant holds more than its share."""
@@ -158,7 +147,7 @@ class Session:
         try:
             value = await self.payload(hold, n)
         except LookupError as error:
-            await self._break(hold, error)
+            await self.begin_anew(hold, error)
         else:
             hold.fetched(n, value)
 
@@ -184,7 +173,7 @@ class Session:
         tick, pause = await self._claims.tick(self._free_slots() if self._taking else None, self.holds)
         if tick is None:
             return pause
-        self._confirm_fence(sent, tick.now)
+        self.confirm_fence(sent, tick.now)
         self._ticked(time.monotonic() - sent, len(tick.claimed))
         if tick.claimed:
             for claimed in tick.claimed:
@@ -207,7 +196,7 @@ class Session:
         late = self._stop_at is not None and time.monotonic() > self._stop_at
         return late or not (self.holds or self._unopened)
 
-    def _confirm_fence(self, sent: float, now: datetime | None) -> None:
+    def confirm_fence(self, sent: float, now: datetime | None = None) -> None:
         """Note that a statement begun at `sent` found our worker row: effects may start, and the clock is known."""
         if self._fence.confirm(sent, now):
             for hold in list(self.holds.values()):
@@ -276,34 +265,7 @@ class Session:
 
     # -- flush
 
-    async def _flush_loop(self) -> None:
-        """Write what is dirty, one flush at a time; what one has confirmed is worked in while the next is on its way.
-
-        So PostgreSQL and we work at the same time, on two halves of what is held; each process is in one of them.
-        """
-        last: _Flight | None = None
-        while True:
-            if last is None:
-                await self._work.wait()
-            self._work.clear()
-            taken = self._take()
-            sending = self._group.create_task(self._send(taken)) if taken else None
-            if last is not None:
-                await asyncio.sleep(0)  # the next one leaves first
-                await self._work_in(last)
-            last = await sending if sending is not None else None
-
-    async def _send(self, taken: _Taken) -> _Flight:
-        """Write slips in one flush."""
-        slips = [slip for _, slip in taken if slip is not None]
-        if not slips:
-            return _Flight(taken, frozenset(), [])
-        sent = time.monotonic()
-        parked, refused = await flush.send(self._link, self.me, slips, self._observe)
-        self._confirm_fence(sent, None)
-        return _Flight(taken, parked, refused)
-
-    async def _work_in(self, flight: _Flight) -> None:
+    async def work_in(self, flight: Flight) -> None:
         """Go on with what a flush has made durable."""
         bad = {refused.slip.process_id: refused for refused in flight.refused}
         batch = [(hold, slip) for hold, slip in flight.taken if slip is not None]
@@ -316,34 +278,6 @@ class Session:
                 await self._recover(hold, bad[slip.process_id])
         await self._look([hold for hold, _ in flight.taken if self.holds.get(hold.id) is hold and hold.wants_look()])
 
-    def _take(self) -> _Taken:
-        """Collect slips up to the cap; a suspect's slip travels alone."""
-        taken: _Taken = []
-        rows = size = 0
-        while self._dirty and rows < flush.MOST_EVENTS and size < flush.MOST_BYTES:
-            id_, hold = next(iter(self._dirty.items()))
-            suspect = hold.losses >= queue.ALONE_FROM
-            if suspect and rows:
-                break
-            del self._dirty[id_]
-            slip = self._slip(hold) if self.holds.get(id_) is hold else None
-            taken.append((hold, slip))
-            if slip is not None:
-                rows += len(slip.events) + 1
-                size += slip.size
-            if suspect:
-                break
-        if self._dirty:
-            self._work.set()
-        return taken
-
-    def _slip(self, hold: Hold) -> flush.Slip | None:
-        try:
-            return hold.take()
-        except (UnicodeEncodeError, msgspec.MsgspecError) as error:
-            self._group.create_task(self._break(hold, error))
-            return None
-
     def _written(self, hold: Hold, slip: flush.Slip, parked: bool) -> int | None:
         """Go on after a slip became durable: start what it allows, drop what it parked or gave back.
 
@@ -351,7 +285,7 @@ class Session:
         """
         if self.holds.get(hold.id) is not hold:
             return None
-        events = hold.in_flight
+        events = hold.in_flight or []
         started = hold.confirm()
         for observation in hold.story.tell(events, hold.state, self._wanted):
             self._observe(observation)
@@ -376,9 +310,9 @@ class Session:
         """PostgreSQL refuses what this process wants to write: reload it, and let it fail for that reason."""
         error = refused.error
         self._observe(FlushFailed(process=hold.id, level="error", processes=1, reason=f"{error.sqlstate} {error}"))
-        await self._break(hold, error, poison=refused.poison)
+        await self.begin_anew(hold, error, poison=refused.poison)
 
-    async def _break(self, hold: Hold, error: Exception, *, poison: bool = True) -> None:
+    async def begin_anew(self, hold: Hold, error: Exception, *, poison: bool = True) -> None:
         """Begin anew from what is durable; `poison`: and fail. What is refused a second time is set aside."""
         if self.holds.get(hold.id) is not hold:
             return
@@ -392,7 +326,7 @@ class Session:
         if again is not None:
             again.broken = True
             if poison:
-                again.act(Broken(_unwritable(error)))
+                again.act(Broken(_unstorable(error)))
 
     # -- signals
 
@@ -464,7 +398,7 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         pass
 
 
-def _unwritable(error: Exception) -> Failure:
+def _unstorable(error: Exception) -> Failure:
     return Failure(
         category=Category.EXECUTION,
         code="unstorable",

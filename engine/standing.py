@@ -65,8 +65,7 @@ def refuse(connection: Connection, kind: str) -> None:
 
 
 async def refuse_login(connection: psycopg.AsyncConnection[Any], kind: str) -> None:
-    """Raise OperatorError, and close the connection, unless its login is of that kind; leave it autocommitting."""
-    await connection.set_autocommit(True)
+    """Raise OperatorError, and close the connection, unless its login is of that kind."""
     user = connection.info.user
     role = await (await connection.execute(sql.query("doctor.role"), {"name": None})).fetchone()
     try:

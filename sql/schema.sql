@@ -888,6 +888,7 @@ CREATE FUNCTION stepwell.load(me bigint, ids bigint[], alone boolean, known inte
     LANGUAGE sql STABLE
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
   select p.id, p.definition_id, p.version, case when p.snapshot_seq > coalesce(k.seq, 0) then p.snapshot::text end,
          p.snapshot_seq, coalesce(s.losses, 0),
@@ -1939,6 +1940,7 @@ declare
   claim jsonb := '{"claimed": [], "rung": [], "taken": [], "waiting": []}';
   taken integer := 0;
   rung  jsonb;
+  since bigint := case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end;
 begin
   -- At most once a second: it writes the row, and the row is what the others watch.
   update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1, asleep = sleeping
@@ -1952,7 +1954,9 @@ begin
     return jsonb_build_object('alive', false);
   end if;
 
-  perform stepwell.match_signals(500, case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end);
+  if exists (select from stepwell.signal_job j where j.id > since) then
+    perform stepwell.match_signals(500, since);
+  end if;
   if whole then
     perform stepwell.fire_timers(500, case when old then '-infinity' else stepwell.now() - interval '10 s' end);
   end if;
@@ -2463,6 +2467,8 @@ CREATE INDEX signal_delivery_by_expiry ON stepwell.signal_delivery USING btree (
 CREATE INDEX task_in_order ON stepwell.task USING btree (tenant_id, environment_id, process_id, path);
 
 CREATE INDEX timer_in_order ON stepwell.timer USING btree (due_at, process_id);
+
+CREATE INDEX worker_asleep ON stepwell.worker USING btree (id) WHERE asleep;
 
 ALTER TABLE ONLY stepwell.api_key
     ADD CONSTRAINT api_key_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES stepwell.environment(id);

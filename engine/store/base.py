@@ -31,9 +31,7 @@ class Scope(Struct, frozen=True):
 
 
 async def begin(connection: AsyncConnection, scope: Scope) -> None:
-    """Open a transaction that sees and writes only `scope`. One message; nothing else may be in it before."""
-    if not connection.autocommit:
-        await connection.set_autocommit(True)  # no round trip; the transaction is opened and closed by hand
+    """Open a transaction that sees and writes only `scope`, on an autocommitting connection. One message."""
     cursor = psycopg.AsyncClientCursor(connection)
     await cursor.execute(sql.query("api.begin"), scope.ids())
 

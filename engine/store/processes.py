@@ -83,7 +83,7 @@ async def start_processes(connection: AsyncConnection, scope: Scope, values: Map
 async def start_alike(
     connection: AsyncConnection, scope: Scope, values: Mapping[str, Any], inputs: Sequence[Any]
 ) -> list[ProcessRow]:
-    """Start one process for each input; return their rows, which tell nothing apart but the ids."""
+    """Start one process for each input; return their rows, alike but for their ids."""
     made = await start_processes(connection, scope, {**values, "inputs": inputs})
     ids = [private_id("prc", public) for public in made]
     row = await get_process_row(connection, scope, ids[0])

@@ -2,7 +2,7 @@
 -- (start, mail, signals), never by a worker's flush: commits that notify wait for each other, throughout the database.
 -- While all workers are busy nobody notifies; a worker that goes to sleep looks again several times, since a caller may
 -- have found it awake and commit later. Without this (transaction-mode pooler) its tick finds the work.
--- Index: none, worker has one row a connection. Rows: 1.
+-- Index: worker_asleep. Rows: 1.
 create or replace function stepwell.wake_workers() returns void
   language plpgsql security definer
   set search_path = stepwell, pg_temp

@@ -15,7 +15,8 @@
 --
 -- slots: how many jobs to take at most. lanes: see claim. sleeping: whether callers should wake us (see wake_workers).
 -- Returns {alive, now, claimed, rung: [[process, bell, has mail]…], more, taken, waiting}; claimed, taken and waiting as
--- claim returns them. alive = false: the worker row is gone; drop everything and register anew. more: as many as asked.
+-- claim returns them. alive = false: the worker row is gone; drop everything and register anew. more: as many as asked; only
+-- workers of release 0.1 read it.
 -- Bells only, no mail: the answer is sent before the commit, and a large one to a client that does not read would keep the
 -- transaction and its locks open. `has mail` is looked up only where jobs may be left unclaimed (no slots, or a backlog):
 -- there a ring may not have reached its lease yet.
@@ -35,6 +36,7 @@ declare
   claim jsonb := '{"claimed": [], "rung": [], "taken": [], "waiting": []}';
   taken integer := 0;
   rung  jsonb;
+  since bigint := case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end;
 begin
   -- At most once a second: it writes the row, and the row is what the others watch.
   update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1, asleep = sleeping
@@ -48,7 +50,9 @@ begin
     return jsonb_build_object('alive', false);
   end if;
 
-  perform stepwell.match_signals(500, case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end);
+  if exists (select from stepwell.signal_job j where j.id > since) then
+    perform stepwell.match_signals(500, since);
+  end if;
   if whole then
     perform stepwell.fire_timers(500, case when old then '-infinity' else stepwell.now() - interval '10 s' end);
   end if;

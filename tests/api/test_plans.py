@@ -113,7 +113,6 @@ def reader(house: House) -> psycopg.Connection[Any]:
     cursor = psycopg.ClientCursor(connection)
     tenant_id, environment_id = house.scopes["acme_prod"]
     cursor.execute(sql.query("api.begin"), {"tenant_id": tenant_id, "environment_id": environment_id})
-    connection.execute("set local enable_seqscan = off")  # tables are empty here: what is left then has no index
     return connection
 
 

@@ -43,4 +43,4 @@ def test_a_small_process_claimed_together_with_large_ones_ends_before_they_begin
         assert written(house, small, "max") < min(written(house, process, "min") for process in many)
         later = house.start("small", scope="globex_prod")
         eventually(lambda: house.status(later) == "COMPLETED", what="the next small one is done")
-        assert (worker.errors(), worker.seen("rescued"), len(worker.seen("worker", what="registered"))) == ([], [], 1)
+        assert (worker.errors(), worker.seen("rescue"), len(worker.seen("worker", what="registered"))) == ([], [], 1)
