@@ -55,7 +55,9 @@ class Contender(Struct, frozen=True):
     `trial`: measures once; raises Unable where it cannot. `note`: its settings, and whom the comparison favours.
     `missing`: says in one line what is not installed and how to get it, None where all is there. It is asked before
     the first trial, must be cheap, and must not import what is missing. `keeps`: in a few words, what is left in the
-    database of each piece of work, such as "every event, input and output" or "nothing: the row is deleted".
+    database of each piece of work, such as "every event, input and output" or "nothing: the row is deleted". `kind`:
+    what it does instead of what ours does, and '' where that is the same: "job" (a single job counts as a step), "bulk"
+    (many in a call), "limit" (no engine). The last two are nobody's "best other".
     """
 
     name: str
@@ -63,6 +65,7 @@ class Contender(Struct, frozen=True):
     note: str = ""
     missing: Callable[[], str | None] = always
     keeps: str = ""
+    kind: Literal["", "job", "bulk", "limit"] = ""
 
 
 class Goal(Struct, frozen=True):
@@ -70,7 +73,8 @@ class Goal(Struct, frozen=True):
 
     With `than`, the bound is a multiple of that contender's median of the same figure:
     Goal("steps_per_s", "at_least", 10, "times absurd's", than="absurd"). The runner adds the figures `y_per_s`, and
-    `y_ratio` (main figure / Y) where the main figure ends in `_per_s`: goals may name them.
+    `y_ratio` (main figure / Y) where the main figure ends in `_per_s`: goals may name them. With `best`, it is about
+    the better of Stepwell and its variants, such as "stepwell, 2 processes".
     """
 
     figure: str
@@ -79,6 +83,7 @@ class Goal(Struct, frozen=True):
     words: str = ""
     contender: str = OURS
     than: str | None = None
+    best: bool = False
 
 
 class Scenario(Struct, frozen=True):

@@ -51,6 +51,13 @@ YARDSTICK_CLIENTS = 8
 _PREFIX = "stepwell-bench-"
 _SERVER = "server"  # folder of the cluster within the ground's
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Places and names are no matter of speed, and a result holds none.
+_CHANGED = """
+select name, current_setting(name) from pg_settings
+where source in ('configuration file', 'command line') and setting is distinct from boot_val
+  and name not in ('port', 'cluster_name', 'listen_addresses') and strpos(setting, '/') = 0
+order by name
+"""
 _YARDSTICK_INSERT = "insert into yardstick (a, b) values (:client_id, 'x');\n"
 
 
@@ -189,6 +196,12 @@ class Ground:
     def cpu_seconds(self) -> float:
         """Return the processor time of PostgreSQL so far, of all its processes, living and ended."""
         return cpu_seconds([self.pid])
+
+    def stated(self) -> dict[str, str]:
+        """Return its settings: those that every run states, then all others that are not PostgreSQL's defaults."""
+        with psycopg.connect(self._dsn) as db:
+            others: dict[str, str] = dict(db.execute(_CHANGED).fetchall())
+        return {**self.settings, **{name: value for name, value in others.items() if name not in self.settings}}
 
     @property
     def release(self) -> str:

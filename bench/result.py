@@ -7,9 +7,7 @@ Invariant: FORMAT rises when a field changes its meaning or goes; files of anoth
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from statistics import median
@@ -18,12 +16,12 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from bench.cases import MORE_IS_BETTER, OURS, Contender, Goal
+from bench.contenders import node
 from bench.meter import Machine
 from bench.run import Run, ScenarioRun
 from engine.errors import OperatorError
 
 FORMAT = 1
-ROOT = Path(__file__).parents[1]
 _UNLISTED = ("dev", "embedded")  # extras whose packages have no part in what is measured
 
 Series = list[tuple[float, float]]  # seconds since the beginning, value
@@ -48,10 +46,11 @@ class Entry(Struct, frozen=True, omit_defaults=True):
     failed: list[str] = []
     missing: str = ""
     series: dict[str, Series] = {}  # name with its unit → values over time
+    kind: str = ""  # as in Contender
 
 
 class Section(Struct, frozen=True, omit_defaults=True):
-    """One scenario."""
+    """One scenario. `commit`, `at`: of when its run began."""
 
     name: str
     title: str
@@ -80,9 +79,14 @@ class Section(Struct, frozen=True, omit_defaults=True):
             return found
         return min(variants) if self.main.endswith(MORE_IS_BETTER) else max(variants)
 
-    def times_ours(self, entry: Entry, figure: str | None = None) -> float | None:
-        """Return how many times Stepwell's median a contender's is, in the main figure or another."""
-        ours, theirs = (self.median(name, figure or self.main) for name in (OURS, entry.name))
+    def best(self, figure: str) -> float | None:
+        """Return the best median of Stepwell and its variants, None where none was measured."""
+        found = [e.figures[figure].median for e in self.entries if is_ours(e.name) and figure in e.figures]
+        return (max if figure.endswith(MORE_IS_BETTER) else min)(found, default=None)
+
+    def times_ours(self, entry: Entry) -> float | None:
+        """Return how many times Stepwell's median a contender's is, in the main figure."""
+        ours, theirs = (self.median(name, self.main) for name in (OURS, entry.name))
         return theirs / ours if ours and theirs is not None else None
 
 
@@ -131,17 +135,17 @@ def verdicts(section: Section) -> list[Verdict]:
 def _verdict(section: Section, goal: Goal) -> Verdict:
     base = 1.0 if goal.than is None else section.median(goal.than, goal.figure)
     bound = None if base is None else goal.value * base
-    return Verdict(goal, bound, section.median(goal.contender, goal.figure))
+    found = section.best(goal.figure) if goal.best else section.median(goal.contender, goal.figure)
+    return Verdict(goal, bound, found)
 
 
 def result_of(run: Run) -> Result:
     """Return what is written of a run. Raises OperatorError where no server ran."""
     if run.machine is None:
         raise OperatorError("nothing was measured", advice="See above why; 'stepwell bench list' shows what there is.")
-    commit, at = commit_of(ROOT), datetime.now(UTC).isoformat(timespec="seconds")
-    sections = [structs.replace(section_of(ran), commit=commit, at=at) for ran in run.scenarios]
+    sections, first = [section_of(ran) for ran in run.scenarios], run.scenarios[0]
     quick = run.options.effort.quick
-    return Result(FORMAT, commit, at, run.machine, dict(run.settings), versions(), sections, quick)
+    return Result(FORMAT, first.commit, first.at, run.machine, dict(run.settings), versions(), sections, quick)
 
 
 def section_of(ran: ScenarioRun) -> Section:
@@ -149,7 +153,8 @@ def section_of(ran: ScenarioRun) -> Section:
     scenario = ran.scenario
     entries = [_entry(one, ran) for one in scenario.contenders]
     told = [entry for entry in entries if entry.figures or entry.failed or entry.missing]
-    return Section(scenario.name, scenario.title, scenario.about, scenario.main, told, list(scenario.against))
+    goals = list(scenario.against)
+    return Section(scenario.name, scenario.title, scenario.about, scenario.main, told, goals, ran.commit, ran.at)
 
 
 def _entry(contender: Contender, ran: ScenarioRun) -> Entry:
@@ -161,6 +166,7 @@ def _entry(contender: Contender, ran: ScenarioRun) -> Entry:
         _spreads([trial.figures for trial in trials if not trial.failed]),
         [trial.failed for trial in trials if trial.failed],
         ran.missing.get(contender.name, ""),
+        kind=contender.kind,
     )
 
 
@@ -216,21 +222,6 @@ def write(path: Path, result: Result) -> None:
     fresh.replace(path)
 
 
-def commit_of(folder: Path) -> str:
-    """Return the commit of a checkout, with +changes where files differ from it; else the release."""
-    commit = _git(folder, "rev-parse", "--short=12", "HEAD") if (folder / ".git").exists() else ""
-    changes = "+changes" if commit and _git(folder, "status", "--porcelain") else ""
-    return f"{commit}{changes}" if commit else f"release {metadata.version('stepwell')}"
-
-
-def _git(folder: Path, *words: str) -> str:
-    try:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)  # noqa: S607  whichever git there is
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
 def versions() -> dict[str, str]:
     """Return the versions of the packages we build on and compare with, as far as they are installed."""
     found = {"stepwell": metadata.version("stepwell")}
@@ -239,7 +230,7 @@ def versions() -> dict[str, str]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return found | node.versions()
 
 
 def _required(lines: Iterable[str]) -> set[str]:

@@ -20,8 +20,9 @@ from msgspec import Struct, field
 
 from bench import scenarios as folder
 from bench.cases import Contender, Effort, Figures, Scenario, T, Unable
-from bench.ground import SETTINGS, Ground
+from bench.ground import Ground
 from bench.meter import Machine, machine
+from bench.stamp import commit_of, now
 from engine.errors import StepwellError
 
 Y = "y_per_s"
@@ -59,15 +60,20 @@ class TrialRun(Struct):
 
 
 class ScenarioRun(Struct):
-    """One scenario's trials, in the order in which they ran. `missing`: contender → what is not installed."""
+    """One scenario's trials, in the order in which they ran. `missing`: contender → what is not installed.
+
+    `commit`, `at`: of when it began.
+    """
 
     scenario: Scenario
     trials: list[TrialRun] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    commit: str = field(default_factory=commit_of)
+    at: str = field(default_factory=now)
 
 
 class Run(Struct):
-    """All that was measured. `machine`: None until a server has run."""
+    """All that was measured. `machine`: None until a server has run, and `settings` none."""
 
     options: Options
     settings: dict[str, str] = field(default_factory=dict)
@@ -104,7 +110,6 @@ def scenarios() -> tuple[Scenario, ...]:
 def run(wanted: Iterable[Scenario], options: Options, observer: Observer | None = None, into: Run | None = None) -> Run:
     """Run scenarios and return all trials. `into`: filled as the run goes on, so that Ctrl-C loses nothing done."""
     found = into or Run(options)
-    found.settings = {**SETTINGS, **options.settings}
     for scenario in wanted:
         ran = ScenarioRun(scenario)
         found.scenarios.append(ran)
@@ -121,6 +126,7 @@ def _run_scenario(ran: ScenarioRun, found: Run, observer: Observer) -> None:
         return
     with Ground(system=options.system, settings=options.settings) as ground:
         found.machine = found.machine or machine(ground)
+        found.settings = found.settings or ground.stated()
         for number in range(rounds):
             for contender in turned(there, number):
                 observer.trial(scenario, contender.name, number + 1)

@@ -15,7 +15,7 @@ from engine.errors import BadInput
 
 UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)?")
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%?")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")  # never bare: 0.7 would be taken for 0.7%
 
 
 class PerStep(Struct, frozen=True):
@@ -37,12 +37,12 @@ def seconds(text: str, option: str) -> float:
     return float(found[1]) * UNITS[found[2] or "s"]
 
 
-def share(text: str, option: str) -> float:
-    """Return a share of 0 to below 1, written as a percentage: 1%. Raises BadInput."""
+def share(text: str, option: str, such_as: str) -> float:
+    """Return a share of 0 to below 1, written as a percentage with its sign. Raises BadInput."""
     found = _SHARE.fullmatch(text.strip())
     if found is None or float(found[1]) >= 100:
-        advice = "Write a percentage from 0% to below 100%, such as 1%."
-        raise BadInput(f"{option}: {text[:40]!r} is no share", advice=advice)
+        advice = f"Write a percentage from 0% to below 100%, with its sign, such as {such_as}."
+        raise BadInput(f"{option}: {text[:40]!r} is no percentage", advice=advice)
     return float(found[1]) / 100
 
 

@@ -77,7 +77,12 @@ def _note_json(ctx: click.Context, _param: click.Parameter, wanted: bool) -> boo
 @click.option("--through", default="sql", type=click.Choice(["sql", "api"]), help="How processes start; sql.")
 @click.option("--seconds", default=8.0, type=click.FloatRange(0.2, 3600), help="Seconds of a stage; 8.")
 @click.option("--stages", default=6, type=click.IntRange(1, 20), help="To find the highest rate, at most; 6.")
-@click.option("--limit", default="500ms", metavar="TIME", help="From schedule to start at p95, if sustained; 500ms.")
+@click.option(
+    "--limit",
+    default="250ms",
+    metavar="TIME",
+    help="From schedule to start at p95, if sustained; 250ms. Starts wake idle workers, so more is a queue.",
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for HTML, Markdown, JSON.")
 @click.option("--json", "as_json", is_flag=True, callback=_note_json, help="Print JSON, also on a terminal.")
 def command(as_json: bool, **options: Any) -> None:
@@ -94,7 +99,7 @@ def command(as_json: bool, **options: Any) -> None:
 
 def planned(wanted: Asked, observer: finding.Observer) -> Report:
     """Measure and compute. Raises BadInput, InvalidDefinition, and OperatorError where it cannot be measured."""
-    used = asked.share(wanted.utilisation, "--utilisation")
+    used = asked.share(wanted.utilisation, "--utilisation", "70%")
     target = Target(wanted.rate, wanted.days_kept, used, wanted.slots)
     if not used:
         raise BadInput("--utilisation: nothing can be done at 0%", advice="Write a percentage such as 70%.")
@@ -151,7 +156,7 @@ def _world(wanted: Asked, document: dict[str, Any]) -> stubs.World:
         latency=asked.per_step(wanted.latency, "--latency", 0.2, of("http")),
         waits=asked.per_step(wanted.wait_seconds, "--wait-seconds", 60.0, of("wait")),
         tasks=asked.per_step(wanted.task_seconds, "--task-seconds", 3600.0, of("manual")),
-        failures=asked.share(wanted.failures, "--failures"),
+        failures=asked.share(wanted.failures, "--failures", "1%"),
     )
 
 

@@ -6,9 +6,11 @@ Must not print: an Observer is told.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from msgspec import Struct
 
+from api.app import POOL_SIZE
 from bench.capacity.search import Search
 from bench.capacity.site import Setup, Site, site
 from bench.capacity.sizing import Cost
@@ -25,7 +27,7 @@ class Effort(Struct, frozen=True):
 
     stages: int = 6
     seconds: float = 8.0
-    limit_s: float = 0.5
+    limit_s: float = 0.25
     measure_at: float = 0.7
 
 
@@ -64,6 +66,7 @@ def find(setup: Setup, effort: Effort, observer: Observer) -> Found:
         one = trial(place)
         observer.tried(one)
         search = Search(_first(place), effort.stages)
+        idle = place.worker_bytes()  # after warming up: what code and caches take is not a process's
         stages = _searched(place, one, search, effort, observer)
         rate = max(LEAST_RATE, effort.measure_at * (search.sustained or search.refused or 0.0))
         observer.stage(len(stages) + 1, effort.stages + 1, rate)
@@ -71,7 +74,7 @@ def find(setup: Setup, effort: Effort, observer: Observer) -> Found:
         observer.done(last)
         disk = (place.disk_bytes() - empty) / (place.processes() - none)
         refused = search.refused is not None
-        cost = _cost(one, last, setup, disk)
+        cost = _cost(one, (*stages, last), setup, disk, idle)
         return Found(machine(place.ground), one, (*stages, last), search.sustained, refused, cost)
 
 
@@ -95,10 +98,15 @@ def _searched(place: Site, one: Trial, search: Search, effort: Effort, observer:
     return stages
 
 
-def _cost(one: Trial, stage: Stage, setup: Setup, disk: float) -> Cost:
-    """Return what a process cost in a stage; never nothing, for costs divide."""
+def _cost(one: Trial, stages: Sequence[Stage], setup: Setup, disk: float, idle: int) -> Cost:
+    """Return what a process cost in the last stage; never nothing, for costs divide.
+
+    Memory is that of all stages: a worker keeps what an earlier stage made it take.
+    """
+    stage = stages[-1]
+    parks = sum(step["type"] in ("wait", "manual") and step["id"] in one.ran for step in setup.document["steps"])
     return Cost(
-        rate_per_s=stage.started / stage.seconds,
+        rate_per_s=stage.rate_per_s,
         workers=setup.workers,
         worker_cpu_s=max(stage.worker_cpu_s, TICK_S),
         server_cpu_s=max(stage.server_cpu_s, TICK_S),
@@ -106,12 +114,14 @@ def _cost(one: Trial, stage: Stage, setup: Setup, disk: float) -> Cost:
         wal_bytes=max(stage.wal_bytes, 1.0),
         disk_bytes=max(disk, 1.0),
         held=stage.held,
-        held_most=stage.held_most,
-        idle_rss_bytes=one.idle_rss_bytes,
-        worker_rss_bytes=stage.worker_rss_bytes,
+        held_most=max(each.held_most for each in stages),
+        idle_rss_bytes=idle,
+        worker_rss_bytes=max(each.worker_rss_bytes for each in stages),
         worker_connections=stage.worker_connections,
-        api_connections=stage.api_connections,
+        api_connections=0 if stage.api_cpu_s is None else POOL_SIZE,  # not all of them need have been open
+        api_rss_bytes=max(each.api_rss_bytes for each in stages),
         duration_s=stage.seen.whole_s,
         own_s=one.own_s,
         played_s=one.played_s,
+        parks=parks,
     )

@@ -1,8 +1,8 @@
-"""Put a fresh report into docs/capacity.md: `python -m bench.capacity.page [OPTION ...]`, in the checkout's folder.
+"""Put a fresh report into docs/capacity.md: `python -m bench.capacity.page`, in the checkout's folder.
 
 Runs the command that the page itself shows as its worked example, so that text and figures cannot come from two
-commands, and replaces what stands between the page's two marks. Nothing else of the page is touched. Options are
-added to the command: `--seconds 1 --stages 2` to see that it works.
+commands, and replaces what stands between the page's two marks. Nothing else of the page is touched. Takes no options:
+the page would show another command than the one that was run.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ def filled(text: str, report: str) -> str:
 
 
 def main() -> None:
-    """Run the example, write the page."""
+    """Run the example, write the page. Raises SystemExit if anything is asked besides."""
+    if sys.argv[1:]:
+        raise SystemExit(f"bench.capacity.page takes no options: change the command in {PAGE}")
     text = PAGE.read_text("utf-8")
     words = example(text)
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", words[0], *words[1:], *sys.argv[1:], "--out", folder]
+        command = [sys.executable, "-m", words[0], *words[1:], "--out", folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         report = (Path(folder) / "capacity.md").read_text("utf-8")
     PAGE.write_text(filled(text, report), "utf-8")

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from bench.capacity import sizing
+from bench.capacity.answers import answered
 from bench.capacity.finding import Effort, Found
+from bench.capacity.outside import COUNT_EVERY, LOOK_S
 from bench.capacity.site import Setup
 from bench.capacity.sizing import Bound, Cost, Need, Target
 from bench.capacity.stage import Stage, Trial
@@ -99,9 +101,22 @@ def _of_method(setup: Setup, found: Found, target: Target, effort: Effort) -> li
         f"{'highest rate sustained' if found.sustained_per_s else 'lowest rate tried'}; busier workers make larger "
         f"batches and pay less for each process. The tool's starts came late by {last.late_s * 1000:.0f} ms at p95."
     )
+    day = (
+        "The peak rate decides cores, the mean rate decides disk: WAL, disk and what is kept take --rate for all of a "
+        "day's 86,400 s."
+    )
     wal = (
-        "WAL includes whole pages after a checkpoint only as far as one fell into the stage; a replica and an archive "
-        "take as much again each."
+        "WAL is a lower bound: whole pages after a checkpoint are in it only as far as one fell into the stage. A "
+        "replica and an archive take as much again each."
+    )
+    kept = "Old months are dropped by hand: nothing does it by itself yet."
+    hot = (
+        f"In PostgreSQL's memory is what workers hold and what was touched in the last {sizing.CHECKPOINT_S / 60:g} "
+        "minutes, at its start and after each wait. What waits for longer is read from disk when it goes on."
+    )
+    slots = (
+        f"Workers have STEPWELL_WORKER_SLOTS={setup.slots} and STEPWELL_HTTP_CONCURRENCY={setup.calls}; their memory "
+        "is without that of the supervisor of --processes."
     )
     failed = [f"Of {last.started:,} processes {last.seen.failed} FAILED meanwhile: their calls were refused too often."]
     memory = ["The database lay in memory (tmpfs), so commits cost nothing: measure on a disk. Set TMPDIR."]
@@ -115,11 +130,32 @@ def _of_method(setup: Setup, found: Found, target: Target, effort: Effort) -> li
         cost,
         f"{target.utilisation:.0%} utilisation: the rest is head-room for peaks, vacuum, backups and a lost machine.",
         "Cores like this machine's, and CPU, WAL and disk that grow with the rate. Nothing else ran meanwhile.",
+        day,
         wal,
+        kept,
+        hot,
+        slots,
+        *_of_tool(setup),
         "Status queries, reports, the event feed and logs below level error are not part of the load.",
         most,
         *(failed if last.seen.failed else []),
         *(memory if found.machine.filesystem == "tmpfs" else []),
+    ]
+
+
+def _of_tool(setup: Setup) -> list[str]:
+    """Say what this tool adds to the load, and where it is gentler than the world."""
+    waits = any(step["type"] != "http" and answered(step) for step in setup.document["steps"])
+    looks = f", and reads all that waits {1 / LOOK_S:g} times" if waits else ""
+    batches = ["starts"] if setup.through == "sql" else []
+    batches += ["signals and completed tasks"] if waits else []
+    cheap = f"The tool sends {' and '.join(batches)} in batches, which cost PostgreSQL less than single ones."
+    without_api = "The API was not measured: its cores, memory and connections are not counted."
+    own = f"counts leases {1 / (LOOK_S * COUNT_EVERY):g} times a second{looks}"
+    return [
+        f"The tool's own statements count as PostgreSQL's: it {own}.",
+        *([cheap] if batches else []),
+        *([without_api] if setup.through == "sql" else []),
     ]
 
 

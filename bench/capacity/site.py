@@ -22,8 +22,10 @@ from bench.capacity.stubs import Times, World, played
 from bench.cases import Unable
 from bench.ground import Ground
 from bench.house import House
+from bench.meter import family, peak_rss, rss_bytes
 from bench.partner import Partner
 from bench.programs import Program
+from engine.config import Settings
 from engine.core.compile import Plan
 
 DATABASE = "capacity"
@@ -45,6 +47,7 @@ from unnest(array['stepwell.history', 'stepwell.process', 'stepwell.payload']::r
      pg_partition_tree(parent) as part
 where part.isleaf
 """
+_WORKERS = "select distinct pid from stepwell.worker where pid = any(%s)"
 _SESSIONS = "select count(*) from pg_stat_activity where usename = %s"
 _STEPS = """
 select path, count(*) filter (where type = 'activity.completed')
@@ -69,6 +72,11 @@ class Setup(Struct, frozen=True):
     workers: int = 1
     slots: int = 500  # of each worker: how many processes it holds at a time
     through: str = "sql"
+
+    @property
+    def calls(self) -> int:
+        """How many calls a worker has under way at most: not fewer than it holds processes."""
+        return max(self.slots, Settings().http_concurrency)
 
 
 class Site(Struct):
@@ -127,6 +135,11 @@ class Site(Struct):
         """Return what the growing tables take, their indexes included."""
         return self.house.count(_DISK)
 
+    def worker_bytes(self, *, peak: bool = False) -> int:
+        """Return the memory of all workers without a supervisor, now or at the peak since a meter was started."""
+        pids = [pid for (pid,) in self.outside.rows(_WORKERS, list(family(self.worker.pid)))]
+        return sum(peak_rss(pid) if peak else rss_bytes(pid) for pid in pids)
+
     def connections(self, login: str) -> int:
         """Return how many sessions a login has."""
         return self.house.count(_SESSIONS, conninfo_to_dict(self.house.dsn(login))["user"])
@@ -143,6 +156,7 @@ def site(setup: Setup) -> Iterator[Site]:
         house.publish(played(setup.document, urls, setup.lasting))
         settings = {f"STEPWELL_SECRET_{name}": "made-up" for name in setup.secrets}
         settings["STEPWELL_WORKER_SLOTS"] = str(setup.slots)
+        settings["STEPWELL_HTTP_CONCURRENCY"] = str(setup.calls)
         worker = house.worker(processes=setup.workers, **settings)
         api = house.api() if setup.through == "api" else None
         door = _door(setup, house, api, stack)

@@ -13,7 +13,8 @@ from msgspec import Struct
 from bench.report.words import number
 
 DAY_S = 86_400
-CHECKPOINT_S = 900.0  # the time from one checkpoint to the next that is advised
+CHECKPOINT_S = 900.0  # the time from one checkpoint to the next that is advised; so long, what was touched is hot
+MONTH_DAYS = 31  # months are dropped whole: the oldest day waits for the last one of its month
 SESSION_BYTES = 10 << 20  # of one PostgreSQL session
 LEAST_BUFFERS = 1 << 30
 SPARE_CONNECTIONS = 20  # for operators, reports, callers, backup, replicas
@@ -39,10 +40,12 @@ class Cost(Struct, frozen=True):
     idle_rss_bytes: int  # of all workers, without work
     worker_rss_bytes: int  # of all workers, at the peak
     worker_connections: int  # of all workers
-    api_connections: int
+    api_connections: int  # of one API at most
+    api_rss_bytes: int
     duration_s: float  # from its place in the schedule to its end, on average
     own_s: float  # its steps' own durations, as the definition's world has them
     played_s: float  # the same as they were while measuring
+    parks: int  # steps that wait: how often it is put aside
 
 
 class Target(Struct, frozen=True):
@@ -88,15 +91,15 @@ def needs(cost: Cost, target: Target) -> list[Need]:
         ),
         Need("cores for workers", worker_cores, "cores", _cpu(rate, cost.worker_cpu_s, used)),
         Need("cores for PostgreSQL", server_cores, "cores", _cpu(rate, cost.server_cpu_s, used)),
-        _api(cost, target, apis),
+        *_api(cost, target, apis),
         _connections(cost, workers, apis),
     ]
     return [*found, *_growth(cost, target), *_memory(cost, target, workers)]
 
 
 def held_s(cost: Cost) -> float:
-    """Return how long a worker holds a process (Little's law, turned round)."""
-    return cost.held / cost.rate_per_s
+    """Return how long a worker holds a process (Little's law, turned round): never longer than it lasts."""
+    return min(cost.held / cost.rate_per_s, cost.duration_s)
 
 
 def duration_s(cost: Cost) -> float:
@@ -106,9 +109,12 @@ def duration_s(cost: Cost) -> float:
 
 def worker_processes(cost: Cost, target: Target) -> int:
     """Return how many worker processes the rate needs: one uses a core at most, and holds only so many."""
-    by_cpu = target.rate_per_s * cost.worker_cpu_s / target.utilisation
-    by_slots = target.rate_per_s * held_s(cost) / (target.slots * target.utilisation)
-    return max(1, math.ceil(by_cpu), math.ceil(by_slots))
+    return max(1, math.ceil(target.rate_per_s * workers_each(cost, target)))
+
+
+def workers_each(cost: Cost, target: Target) -> float:
+    """Return how many worker processes one start a second needs, a fraction."""
+    return max(cost.worker_cpu_s, held_s(cost) / target.slots) / target.utilisation
 
 
 def api_processes(cost: Cost, target: Target) -> int:
@@ -122,18 +128,23 @@ def _cpu(rate: float, each_s: float, used: float) -> str:
     return f"{number(rate)}/s x {each_s * 1e3:.3f} ms of CPU a process / {used:.0%} utilisation"
 
 
-def _api(cost: Cost, target: Target, count: int) -> Need:
+def _api(cost: Cost, target: Target, count: int) -> list[Need]:
     if cost.api_cpu_s is None:
-        return Need("API instances", 0, "", "not measured: processes were started by SQL; use --through api")
-    each = cost.api_cpu_s
-    return Need("API instances", count, "", f"⌈{_cpu(target.rate_per_s, each, target.utilisation)}⌉; one uses one core")
+        return [Need("API instances", 0, "", "not measured: processes were started by SQL; use --through api")]
+    cores = target.rate_per_s * cost.api_cpu_s / target.utilisation
+    words = _cpu(target.rate_per_s, cost.api_cpu_s, target.utilisation)
+    return [
+        Need("API instances", count, "", f"⌈{cores:.2f} cores⌉; one uses one core"),
+        Need("cores for APIs", cores, "cores", words),
+        Need("memory of an API instance", cost.api_rss_bytes / 1e6, "MB", "as seen, at its peak"),
+    ]
 
 
 def _connections(cost: Cost, workers: int, apis: int) -> Need:
     each = cost.worker_connections / cost.workers
     parts = [f"{workers} x {each:g} of a worker"]
     if apis:
-        parts.append(f"{apis} x {cost.api_connections} of an API")
+        parts.append(f"{apis} x {cost.api_connections} of an API (its pool)")
     total = workers * each + apis * cost.api_connections + SPARE_CONNECTIONS
     return Need("connections", math.ceil(total), "", f"{' + '.join(parts)} + {SPARE_CONNECTIONS} to spare")
 
@@ -141,11 +152,16 @@ def _connections(cost: Cost, workers: int, apis: int) -> Need:
 def _growth(cost: Cost, target: Target) -> list[Need]:
     rate, days = target.rate_per_s, target.days_kept
     wal, disk = rate * cost.wal_bytes * DAY_S, rate * cost.disk_bytes * DAY_S
-    own, each = duration_s(cost), f"kB a process x {DAY_S:,} s"
+    own, each = duration_s(cost), f"kB a process x {DAY_S:,} s at that rate"
     return [
         Need("WAL", wal / 1e9, "GB/day", f"{number(rate)}/s x {cost.wal_bytes / 1e3:.2f} {each}"),
         Need("disk", disk / 1e9, "GB/day", f"{number(rate)}/s x {cost.disk_bytes / 1e3:.2f} {each}"),
-        Need("disk kept", disk * days / 1e9, "GB", f"{number(disk / 1e9)} GB/day x {days:g} days, indexes included"),
+        Need(
+            "disk kept",
+            disk * (days + MONTH_DAYS) / 1e9,
+            "GB",
+            f"{number(disk / 1e9)} GB/day x ({days:g} + {MONTH_DAYS}) days: months are dropped whole, by hand",
+        ),
         Need(
             "processes in flight",
             rate * own,
@@ -156,7 +172,8 @@ def _growth(cost: Cost, target: Target) -> list[Need]:
             "of them held by workers",
             rate * held_s(cost),
             "",
-            f"{number(rate)}/s x {number(held_s(cost))} s, from {cost.held:.1f} held at {number(cost.rate_per_s)}/s",
+            f"{number(rate)}/s x {number(held_s(cost))} s, from {cost.held:.1f} held at {number(cost.rate_per_s)}/s, "
+            "never longer than it lasts",
         ),
     ]
 
@@ -180,7 +197,8 @@ def _memory(cost: Cost, target: Target, workers: int) -> list[Need]:
             "shared_buffers",
             buffers / 1e9,
             "GB",
-            f"2 x {cost.disk_bytes / 1e3:.2f} kB x (in flight + begun within {CHECKPOINT_S:g} s), at least 1 GiB",
+            f"2 x {cost.disk_bytes / 1e3:.2f} kB x {number(rate * hot_s(cost))} held or touched within "
+            f"{CHECKPOINT_S:g} s, at least 1 GiB",
         ),
         Need(
             "memory of PostgreSQL",
@@ -192,23 +210,28 @@ def _memory(cost: Cost, target: Target, workers: int) -> list[Need]:
     ]
 
 
+def hot_s(cost: Cost) -> float:
+    """Return how long a process's pages are wanted: while it is held, and for a while after its start and each wait."""
+    return min(duration_s(cost) + CHECKPOINT_S, held_s(cost) + (1 + cost.parks) * CHECKPOINT_S)
+
+
 def buffer_bytes(cost: Cost, rate: float) -> float:
-    """Return what should be in shared_buffers: the pages of what is in flight, and of what came since a checkpoint."""
-    hot = rate * (duration_s(cost) + CHECKPOINT_S)
-    return max(LEAST_BUFFERS, 2 * cost.disk_bytes * hot)
+    """Return what should be in shared_buffers: the pages of what is held, and of what was touched a short time ago."""
+    return max(LEAST_BUFFERS, 2 * cost.disk_bytes * rate * hot_s(cost))
 
 
 def bounds(cost: Cost, target: Target) -> list[Bound]:
     """Return where one PostgreSQL ends, the nearest bound first."""
-    by_worker = worker_processes(cost, target) * cost.worker_connections / cost.workers / target.rate_per_s
-    by_api = api_processes(cost, target) * cost.api_connections / target.rate_per_s
+    # Not of whole programs: at a low rate the one that there must be would count for more than it can do.
+    by_worker = workers_each(cost, target) * cost.worker_connections / cost.workers
+    by_api = (cost.api_cpu_s or 0.0) / target.utilisation * cost.api_connections
     found = [
         Bound("cores", MOST_CORES * target.utilisation / cost.server_cpu_s, f"{MOST_CORES} cores of PostgreSQL"),
         Bound("WAL", MOST_WAL_PER_S / cost.wal_bytes, f"{MOST_WAL_PER_S / 1e6:.0f} MB of WAL a second"),
         Bound(
             "disk",
-            MOST_DISK / (cost.disk_bytes * DAY_S * target.days_kept),
-            f"{MOST_DISK / 1e12:.0f} TB on disk, with {target.days_kept:g} days kept",
+            MOST_DISK / (cost.disk_bytes * DAY_S * (target.days_kept + MONTH_DAYS)),
+            f"{MOST_DISK / 1e12:.0f} TB on disk, with {target.days_kept:g} days and a month kept",
         ),
         Bound(
             "connections",

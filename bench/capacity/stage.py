@@ -12,7 +12,7 @@ from bench.capacity.durations import longest
 from bench.capacity.search import Seen, refusal, seen
 from bench.capacity.site import Site
 from bench.cases import Unable
-from bench.meter import Measured, Meter, percentiles, rss_bytes
+from bench.meter import Measured, Meter, percentiles
 from engine.errors import BadInput
 
 PATIENCE_S = 60.0  # for a stage's processes to end, besides what they take by themselves
@@ -40,7 +40,7 @@ class Stage(Struct, frozen=True):
     held_most: int
     worker_rss_bytes: int  # at its peak, of all worker processes
     worker_connections: int
-    api_connections: int
+    api_rss_bytes: int  # at its peak; 0 without an API
 
 
 class Trial(Struct, frozen=True):
@@ -51,12 +51,10 @@ class Trial(Struct, frozen=True):
     activities: int
     own_s: float
     played_s: float
-    idle_rss_bytes: int  # of all worker processes, before there was work
 
 
 def trial(site: Site) -> Trial:
     """Run one process to its end. Raises BadInput where it fails, Unable where it does not end."""
-    idle = rss_bytes(site.worker.pid)
     before = site.last()
     site.door.start(1)
     site.door.finish()
@@ -73,7 +71,7 @@ def trial(site: Site) -> Trial:
     ran = tuple(name for name in setup.plan.order if counts.get(name))
     ((started, ended),) = site.moments(before)
     own, played = (longest(setup.plan, ran, seconds) for seconds in (setup.lasting.real, setup.lasting.played))
-    return Trial((ended or 0.0) - (started or 0.0), ran, sum(counts.values()), own, played, idle)
+    return Trial((ended or 0.0) - (started or 0.0), ran, sum(counts.values()), own, played)
 
 
 def _faulty(failure: dict[str, Any]) -> BadInput:
@@ -106,7 +104,7 @@ def run(site: Site, one: Trial, rate: float, seconds: float, limit_s: float) -> 
     api.start()
     due, late = offer(site.door, rate, seconds)
     coming, held = meter.stop(), list(site.outside.held)
-    sessions = site.connections("worker"), site.connections("api")
+    sessions = site.connections("worker")
     site.ended(PATIENCE_S + one.seconds + seconds)
     whole, of_api = meter.stop(), api.stop()
     found = seen(due, site.moments(before), due[0] + seconds, due[0] + RAMPS * one.seconds, site.failed(before))
@@ -122,9 +120,9 @@ def run(site: Site, one: Trial, rate: float, seconds: float, limit_s: float) -> 
         **_each(whole, of_api if site.api else None, len(due)),
         held=_mean(held[len(held) // 3 :]),
         held_most=max(held, default=0),
-        worker_rss_bytes=whole.peak_rss_bytes,
-        worker_connections=sessions[0],
-        api_connections=sessions[1],
+        worker_rss_bytes=site.worker_bytes(peak=True),
+        worker_connections=sessions,
+        api_rss_bytes=of_api.peak_rss_bytes,
     )
 
 

@@ -17,7 +17,7 @@ from bench.capacity.answers import Answer, answered
 from bench.capacity.asked import PerStep
 from engine.core.document import DOCUMENT
 
-SHORT_S = 1.0  # the longest that a wait lasts while the tool measures
+SHORT_S = 1.5  # the longest that a wait lasts while the tool measures; one of a second a worker would not put aside
 KEY = "${process.id}"  # in place of each correlation key: so one signal is for one process
 _WITHOUT_BODY = "HEAD"  # the partner always sends one
 

@@ -117,7 +117,7 @@ async def fill(ask: Ask, gate: Gate) -> Answer:
         gate()
         for first in range(0, len(clients), pace.PRODUCERS):
             one = [_spawner(client) for client in clients[first : first + pace.PRODUCERS]]
-            await pace.fill(share, one, one[0])
+            await pace.fill(share, one, one)
     return {}
 
 

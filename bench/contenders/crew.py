@@ -6,6 +6,9 @@ printed to its errors is told when it failed. Passwords go through its input: a 
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,7 +58,7 @@ class Child:
             env=program.environment,
             start_new_session=True,  # Ctrl-C is for the harness, which then ends its children
         )
-        self._tell(msgspec.json.encode(what))
+        self._ask = what
 
     @property
     def pid(self) -> int:
@@ -63,9 +66,13 @@ class Child:
         return self._process.pid
 
     def ready(self) -> None:
-        """Wait until the child stands at its gate. Raises Unable."""
+        """Wait until the child that was asked stands at its gate. Raises Unable."""
         if self._line() != READY:
             raise Unable(f"a child answered before it was told to begin: {self._tail()}")
+
+    def ask(self) -> None:
+        """Tell the child what is wanted. Raises Unable when it has ended."""
+        self._tell(msgspec.json.encode(self._ask))
 
     def go(self) -> None:
         """Let the child begin. Raises Unable when it has ended."""
@@ -77,8 +84,9 @@ class Child:
         return answer
 
     def end(self) -> None:
-        """End the process if it still runs."""
-        self._process.kill()
+        """End the process and all that it started, as far as they still run."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group of its own
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
             _given(pipe).close()
@@ -121,6 +129,7 @@ def crew(program: Program, asks: Sequence[Ask]) -> Iterator[list[Child]]:
         for what in asks:
             child = Child(program, what)
             stack.callback(child.end)
+            child.ask()
             children.append(child)
         for child in children:
             child.ready()

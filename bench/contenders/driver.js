@@ -31,16 +31,21 @@ exports.serve = (tasks) => {
   });
 };
 
-// Enqueue the numbers below `count`: one by one from some producers, or lists of `batch`.
+// Enqueue the numbers below `count`: one by one, or lists of `batch`; from some producers either way.
 exports.fill = async ({ count, batch }, one, many) => {
   let next = 0;
   const produce = async () => {
     while (next < count) await one(next++);
   };
   if (batch === 1) return Promise.all(Array.from({ length: exports.PRODUCERS }, produce));
-  for (; next < count; next += batch) {
-    await many(Array.from({ length: Math.min(batch, count - next) }, (_, place) => next + place));
-  }
+  const produceMany = async () => {
+    while (next < count) {
+      const first = next;
+      next += batch;
+      await many(Array.from({ length: Math.min(batch, count - first) }, (_, place) => first + place));
+    }
+  };
+  return Promise.all(Array.from({ length: exports.BULK_PRODUCERS }, produceMany));
 };
 
 // Enqueue `count` jobs at an even `rate`, each with the moment at which it was, in milliseconds.
@@ -66,3 +71,4 @@ exports.arrivals = ({ count }) => {
 
 exports.now = () => performance.timeOrigin + performance.now();
 exports.PRODUCERS = 16;
+exports.BULK_PRODUCERS = 4;

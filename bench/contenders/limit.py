@@ -26,7 +26,7 @@ from bench.ground import Ground
 from bench.house import House
 from bench.meter import Measured
 
-BATCH = 200
+BATCH = 500  # the most that the engine flushes at once
 CONNECTIONS = 2
 NAME = "limit"
 
@@ -81,7 +81,7 @@ def steps(count: int) -> Contender:
         f"the same history rows and nothing else, {BATCH} to a statement on {CONNECTIONS} connections. It starts, "
         "claims and ends no process, so short processes flatter it."
     )
-    return Contender(NAME, trial, note, keeps="the rows of the history")
+    return Contender(NAME, trial, note, keeps="the rows of the history", kind="limit")
 
 
 def jobs() -> Contender:
@@ -96,7 +96,7 @@ def jobs() -> Contender:
         f"job to lease to nothing in two statements and commits, {BATCH} at a time on {CONNECTIONS} connections. "
         "Nothing is done and nothing is kept."
     )
-    return Contender(NAME, trial, note)
+    return Contender(NAME, trial, note, kind="limit")
 
 
 def _measured(ground: Ground, task: str, proofs: list[trials.Proof], **settings: Any) -> Measured:

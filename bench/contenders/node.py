@@ -66,6 +66,16 @@ def program(driver: str) -> Program:
     return Program(("node", str(_DRIVERS / driver)), environment)
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of Node and of the packages that are there."""
+    found = {name: version for name in PACKAGES if (version := _installed(name))}
+    node = shutil.which("node")
+    if found and node:
+        done = subprocess.run((node, "--version"), capture_output=True, text=True, check=False)
+        found["node"] = done.stdout.strip().removeprefix("v")
+    return found
+
+
 def _installed(name: str) -> str | None:
     """Return the version of an installed package."""
     try:

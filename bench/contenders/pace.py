@@ -7,30 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from bench.contenders.child import Answer, Ask
 
 PRODUCERS = 16  # coroutines that enqueue side by side
+BULK_PRODUCERS = 4  # of those that enqueue many in a call
 
 Enqueue = Callable[[Any], Awaitable[Any]]
 
 
-async def fill(ask: Ask, one: Sequence[Enqueue], many: Enqueue) -> Answer:
-    """Enqueue the numbers below `count`: each by itself, every function of `one` in a coroutine, or lists by `many`."""
+async def fill(ask: Ask, one: Sequence[Enqueue], many: Sequence[Enqueue]) -> Answer:
+    """Enqueue the numbers below `count`: each by itself with `one`, or ranges with `many`; each function on its own."""
     count, batch = ask.settings["count"], ask.settings["batch"]
-    if batch > 1:
-        for first in range(0, count, batch):
-            await many(range(first, min(first + batch, count)))
-        return {}
-    numbers = iter(range(count))
+    ranges = (range(first, min(first + batch, count)) for first in range(0, count, batch))
+    portions: Iterator[Any] = ranges if batch > 1 else iter(range(count))
 
     async def produce(enqueue: Enqueue) -> None:
-        for number in numbers:
-            await enqueue(number)
+        for portion in portions:
+            await enqueue(portion)
 
-    await asyncio.gather(*(produce(enqueue) for enqueue in one))
+    await asyncio.gather(*(produce(enqueue) for enqueue in (many if batch > 1 else one)))
     return {}
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -113,8 +114,9 @@ async def fill(room: _Room, ask: Ask, gate: Gate) -> Answer:
     """Enqueue no-op jobs."""
     producers = [await room.queries() for _ in range(pace.PRODUCERS)]
     one = [lambda n, queries=queries: queries.enqueue("noop", _payload(n)) for queries in producers]
+    many = [partial(_enqueue_many, queries) for queries in producers[: pace.BULK_PRODUCERS]]
     gate()
-    return await pace.fill(ask, one, lambda numbers: _enqueue_many(producers[0], numbers))
+    return await pace.fill(ask, one, many)
 
 
 async def drain(room: _Room, ask: Ask, gate: Gate) -> Answer:

@@ -89,7 +89,8 @@ async def fill(app: Any, ask: Ask) -> Answer:
     """Enqueue no-op jobs."""
     noop = app.task(name="noop", queue="q")(_nothing)
     one = [lambda n: noop.defer_async(n=n)] * pace.PRODUCERS
-    return await pace.fill(ask, one, lambda numbers: noop.batch_defer_async(*({"n": n} for n in numbers)))
+    many = [lambda numbers: noop.batch_defer_async(*({"n": n} for n in numbers))] * pace.BULK_PRODUCERS
+    return await pace.fill(ask, one, many)
 
 
 async def drain(app: Any, ask: Ask) -> Answer:

@@ -10,11 +10,11 @@ from msgspec import Struct
 from bench.cases import Contender, Effort, Figures
 from bench.contenders import trials
 from bench.contenders.crew import Program
-from bench.contenders.pace import PRODUCERS
+from bench.contenders.pace import BULK_PRODUCERS, PRODUCERS
 from bench.ground import Ground
 
 Sizes = tuple[int, int]  # jobs, quick and full
-PICKED_UP: Sizes = (50, 500)
+PICKED_UP: Sizes = (50, 1_000)
 
 
 class Queue(Struct, frozen=True):
@@ -41,7 +41,7 @@ class Queue(Struct, frozen=True):
             return trials.drain(ground, self._peer(settings), count, proofs, processes).figures(count, "job")
 
         name = ", ".join(filter(None, (self.name, how)))
-        return Contender(name, trial, f"{self.release}, {note}", self.missing, self.keeps)
+        return Contender(name, trial, f"{self.release}, {note}", self.missing, self.keeps, "job")
 
     def pickup(self, note: str, **settings: Any) -> Contender:
         """Return it as an idle worker to which jobs come."""
@@ -56,7 +56,7 @@ class Queue(Struct, frozen=True):
         side_by_side = f"{PRODUCERS} at a time, one to a call."
         return (
             self._fill("", side_by_side, singly, 1, settings),
-            self._fill(f"{trials.BATCH} in a call", "one call after the other.", many, trials.BATCH, settings),
+            self._fill(f"{trials.BATCH} in a call", f"{BULK_PRODUCERS} calls at a time.", many, trials.BATCH, settings),
         )
 
     def _fill(self, how: str, note: str, sizes: Sizes, batch: int, settings: dict[str, Any]) -> Contender:
@@ -64,7 +64,8 @@ class Queue(Struct, frozen=True):
             count = effort.of(*sizes)
             return trials.fill(ground, self._peer(settings), count, batch, [(self.left, count)])
 
-        return Contender(", ".join(filter(None, (self.name, how))), trial, f"{self.release}, {note}", self.missing)
+        name = ", ".join(filter(None, (self.name, how)))
+        return Contender(name, trial, f"{self.release}, {note}", self.missing, kind="bulk" if batch > 1 else "")
 
     def _peer(self, settings: dict[str, Any]) -> trials.Peer:
         return trials.Peer(f"peer_{self.name.replace('-', '_')}", self.program(), settings)

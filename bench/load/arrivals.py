@@ -29,12 +29,17 @@ import msgspec
 import psycopg
 from msgspec import Struct
 
+from bench.cases import Figures, Unable
+from bench.meter import percentiles
+
 PAUSE_S = 0.002  # between two statements: what is due meanwhile is one of them
 MOST_AT_ONCE = 500
 WAITING = 1_000  # flood: this many not yet begun are enough
 LOOK_S = 0.05  # between two looks whether there are: counting them costs too
 FLOOD_BUNDLE = 20
 PATIENCE_S = 30.0  # for its end
+SAMPLED = 2_000  # of how late it was: its answer fits into a pipe that nobody reads
+LATE_P95_S = 0.1  # who is later than this measures the starter
 
 _START = "select stepwell.start_processes(%s, %s::jsonb, priority => %s)"
 _SIGNAL = "select count(stepwell.send_signal(%s, '{}', key)) from unnest(%s::text[]) as key"
@@ -67,12 +72,27 @@ class Spec(Struct, frozen=True):
 
 
 class Told(Struct):
-    """What it answers at its end. `late_s`: how late statements came back, one of every few."""
+    """What it answers at its end. `late_s`: how late statements came back, at most SAMPLED of them, drawn evenly."""
 
     started: int = 0
     signals: int = 0
     began_at: float = 0.0
     late_s: list[float] = []
+
+    def late(self) -> Figures:
+        """Return how late the starts themselves were; nothing where there were none."""
+        if not self.late_s:
+            return {}
+        p95, p99 = percentiles(self.late_s, (0.95, 0.99))
+        return {"starter_late_p95_ms": p95 * 1000, "starter_late_p99_ms": p99 * 1000}
+
+    def punctual(self) -> Figures:
+        """Return `late`. Raises Unable where the starts were so late that the figures are about the starter."""
+        found = self.late()
+        late_ms = found.get("starter_late_p95_ms", 0.0)
+        if late_ms > LATE_P95_S * 1000:
+            raise Unable(f"the starts came {late_ms:.0f} ms late at p95, so the load was not what it should be")
+        return found
 
 
 class Arrivals:
@@ -93,14 +113,14 @@ class Arrivals:
             _write(self._process, msgspec.json.encode(self._spec) + b"\n")
             _read(self._process)  # it has its connection
         except BaseException:
-            self._end()
+            self._end(at_once=True)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        self._end(at_once=kind is not None)
 
     @property
     def pid(self) -> int:
@@ -123,8 +143,10 @@ class Arrivals:
             raise RuntimeError("the arrivals are not running: use them in a with block")
         return self._process
 
-    def _end(self) -> None:
+    def _end(self, *, at_once: bool) -> None:
         with self._running() as process:
+            if at_once:
+                process.kill()
             if process.stdin is not None:
                 process.stdin.close()
             try:
@@ -156,6 +178,8 @@ class Starter:
         self._stop = stop
         self._flows = _mixed(spec)
         self._promised: list[tuple[float, str, str]] = []  # signals: when, name, key
+        self._draw = Random(spec.seed)  # noqa: S311  a sample, not a secret
+        self._statements = 0
         self.told = Told()
 
     def run(self) -> None:
@@ -202,9 +226,16 @@ class Starter:
                 heapq.heappush(self._promised, (moment + flow.after_s, flow.signal, key))
         for definition, group in inputs.items():
             self._db.execute(_START, (definition, json.dumps(group), self._spec.priority))
-        self.told.late_s.append(time.time() - due[0])
-        if len(self.told.late_s) > 20_000:
-            self.told.late_s = self.told.late_s[::2]
+        self._note_late(round(time.time() - due[0], 6))
+
+    def _note_late(self, seconds: float) -> None:
+        """Keep an even sample: each statement is in it with the same chance."""
+        self._statements += 1
+        place = self._draw.randrange(self._statements)
+        if len(self.told.late_s) < SAMPLED:
+            self.told.late_s.append(seconds)
+        elif place < SAMPLED:
+            self.told.late_s[place] = seconds
 
     def _send_until(self, moment: float) -> None:
         ready: dict[str, list[str]] = {}

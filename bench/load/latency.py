@@ -1,4 +1,4 @@
-"""How long processes waited for a worker, and how many ended: read from the tables, after the fact.
+"""How long processes waited for a worker, and how many ended: read from the tables. Who still waits has its age so far.
 
 Between creation and start lies `process.started`: the moment a worker that has claimed and loaded the process decides
 that it begins. Both moments are the database's clock; the worker reckons with the clock of its last tick, and is behind
@@ -19,12 +19,14 @@ from bench.load.arrivals import Arrivals, Flow, Spec, Told
 from bench.meter import percentiles
 
 _WAITS = """
-select extract(epoch from s.at - c.at)::float8, extract(epoch from s.at)::float8 - (c.data -> 'input' ->> 'due')::float8
+select extract(epoch from begun - c.at)::float8,
+       extract(epoch from begun)::float8 - (c.data -> 'input' ->> 'due')::float8
 from stepwell.history c
-join stepwell.history s on s.process_id = c.process_id and s.type = 'process.started'
+left join stepwell.history s on s.process_id = c.process_id and s.type = 'process.started'
+  and s.process_id between stepwell.first_id(to_timestamp(%(since)s)) and stepwell.first_id(to_timestamp(%(until)s))
+cross join lateral coalesce(s.at, clock_timestamp()) as begun
 where c.seq = 1
   and c.process_id between stepwell.first_id(to_timestamp(%(since)s)) and stepwell.first_id(to_timestamp(%(until)s))
-  and s.process_id between stepwell.first_id(to_timestamp(%(since)s)) and stepwell.first_id(to_timestamp(%(until)s))
   and c.tenant_id = %(tenant)s
   and c.data ->> 'priority' is null
 """
@@ -32,11 +34,13 @@ _ENDED = """
 select count(*) from stepwell.process
 where ended_at >= to_timestamp(%s) and ended_at < to_timestamp(%s) and status = 'COMPLETED'
 """
+_WAITING = "select exists (select from stepwell.process where status = 'CREATED')::integer"
+LOOK_S = 0.25  # between two looks whether some wait
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 class Waits(Struct, frozen=True):
-    """Seconds from creation to start, and from when the start was due."""
+    """Seconds from creation to start, and from when the start was due; to now where a process has not begun."""
 
     created: list[float]
     due: list[float]
@@ -68,15 +72,20 @@ def highest(house: House, flows: Sequence[Flow], warm_s: float, seconds: float) 
     """Return how many processes a second complete with always some waiting; all have ended or parked afterwards.
 
     The house's workers must run. What is found includes the cost of the starts, which come by SQL from a process
-    beside.
+    beside. Raises Unable where at some look nobody waited: then it is the starter's rate.
     """
     with Arrivals(Spec(house.dsn(house.tenants[0]), tuple(flows), rate=0)) as arrivals:
         time.sleep(warm_s)
         begun = time.time()
-        time.sleep(seconds)
+        idle = looks = 0
+        while time.time() < begun + seconds:
+            time.sleep(min(LOOK_S, max(0.0, begun + seconds - time.time())))
+            looks, idle = looks + 1, idle + (not house.count(_WAITING))
         over = time.time()
         arrivals.stop()
     house.drained(60 + 10 * seconds)
+    if idle:
+        raise Unable(f"at {idle} of {looks} looks no process waited, so what was found is the rate of the starter")
     rate = ended_per_s(house, begun, over)
     if not rate:
         raise Unable(f"no process ended in {seconds:g} s with many waiting")
@@ -88,11 +97,6 @@ class Steady(Struct, frozen=True):
 
     waits: Waits
     told: Told
-    offered_per_s: float
-
-    def late_ms(self) -> float:
-        """Return how late the starts themselves were, the 99th percentile."""
-        return percentiles(self.told.late_s, (0.99,))[0] * 1000
 
 
 def steady(house: House, spec: Spec, warm_s: float) -> Steady:
@@ -101,4 +105,4 @@ def steady(house: House, spec: Spec, warm_s: float) -> Steady:
         told = arrivals.wait()
     house.drained(60 + 10 * spec.seconds)
     found = waits(house, told.began_at + warm_s, told.began_at + spec.seconds)
-    return Steady(found, told, told.started / spec.seconds)
+    return Steady(found, told)

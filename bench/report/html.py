@@ -11,7 +11,7 @@ from importlib.resources import files
 
 from bench.report import plots
 from bench.report.choice import comparisons, figures, ordered
-from bench.report.markdown import BYTES_IN_GB
+from bench.report.markdown import BYTES_IN_GB, stamp
 from bench.report.words import NOTHING, aim, number, outcome, times, title
 from bench.result import Entry, Result, Section, Verdict, is_ours, verdicts
 
@@ -20,7 +20,12 @@ STYLE = "page.css"
 
 def page(result: Result) -> str:
     """Return the page."""
-    body = [_head(result), _overview(result), *(_section(section) for section in result.scenarios), _versions(result)]
+    body = [
+        _head(result),
+        _overview(result),
+        *(_section(section, stamp(result, section)) for section in result.scenarios),
+        _versions(result),
+    ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -79,10 +84,10 @@ def _tally(found: Sequence[Verdict]) -> str:
     return f'<span class="{name}" title="{told}">{len(found) - len(missed)} of {len(found)} reached</span>'
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, stamped: str) -> str:
     series = dict.fromkeys(name for entry in section.entries for name in entry.series)
     parts = [
-        f"<h2>{escape(section.title)}</h2><p>{escape(section.about)}</p>",
+        f"<h2>{escape(section.title)}</h2><p>{escape(' '.join(filter(None, (section.about, stamped))))}</p>",
         plots.bars(section),
         _contenders(section),
         _goals(section),

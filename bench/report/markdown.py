@@ -19,7 +19,14 @@ BYTES_IN_GB = 1_000_000_000
 
 def report(result: Result) -> str:
     """Return everything: where it was measured, then each scenario with its tables."""
-    return "\n\n".join([conditions(result), *(scenario(section) for section in result.scenarios)]) + "\n"
+    sections = (scenario(section, stamp(result, section)) for section in result.scenarios)
+    return "\n\n".join([conditions(result), *sections]) + "\n"
+
+
+def stamp(result: Result, section: Section) -> str:
+    """Return when and at which commit a scenario was measured, where not all were on one day at one commit."""
+    stamps = {(one.at[:10], one.commit) for one in result.scenarios}
+    return f"Measured {section.at[:10]}, commit {section.commit}." if len(stamps) > 1 and section.commit else ""
 
 
 def conditions(result: Result) -> str:
@@ -35,14 +42,15 @@ def conditions(result: Result) -> str:
     )
 
 
-def scenario(section: Section) -> str:
+def scenario(section: Section, stamped: str = "") -> str:
     """Return one scenario: what is measured, the contenders, the goals, what is to be known of the comparison."""
-    return "\n\n".join([short(section), *filter(None, (details(section), notes(section)))])
+    return "\n\n".join([short(section, stamped), *filter(None, (details(section), notes(section)))])
 
 
-def short(section: Section) -> str:
-    """Return one scenario without the lesser figures and the notes."""
-    parts = [f"### {section.title}", section.about, contenders(section), goals(section)]
+def short(section: Section, stamped: str = "") -> str:
+    """Return one scenario without the lesser figures and the notes. `stamped`: what `stamp` says of it."""
+    about = " ".join(filter(None, (section.about, stamped)))
+    parts = [f"### {section.title}", about, contenders(section), goals(section)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -100,7 +108,7 @@ def overview(result: Result) -> str:
 
 
 def _overview(section: Section) -> list[str]:
-    others = [e for e in section.entries if not is_ours(e.name) and e.name != LIMIT and section.main in e.figures]
+    others = [e for e in section.entries if not is_ours(e.name) and not _apart(e) and section.main in e.figures]
     others.sort(key=lambda entry: entry.figures[section.main].median)
     best = (others[-1] if section.main.endswith(MORE_IS_BETTER) else others[0]) if others else None
     told = [outcome(one) for one in verdicts(section)]
@@ -109,8 +117,13 @@ def _overview(section: Section) -> list[str]:
     return [section.title, number(section.ours()), title(section.main), *theirs, reached]
 
 
+def _apart(entry: Entry) -> bool:
+    """Tell whether a contender is no engine, or starts many at once beside our single starts."""
+    return entry.kind in ("limit", "bulk") or entry.name == LIMIT  # older files have no kind
+
+
 def engines(sections: Sequence[Section]) -> str:
-    """Return the table of the README: who carries out how many no-op steps, and what is left of them afterwards.
+    """Return the table of the README: who carries out how many no-op steps or jobs, and what is left of them.
 
     Sections of the same main figure. All are compared with Stepwell in the first; its rows in others bear their name.
     """
@@ -121,8 +134,9 @@ def engines(sections: Sequence[Section]) -> str:
             if (found := entry.figures.get(section.main)) is not None:
                 name = f"{entry.name} ({section.name})" if is_ours(entry.name) and rows.get(entry.name) else entry.name
                 ratios = [times(to_y(entry)), times(found.median / ours if ours else None)]
-                rows.setdefault(name, (found.median, [name, number(found.median), *ratios, entry.keeps]))
-    columns = ["engine", "no-op steps/s", "ratio to Y", "times ours", "what it keeps"]
+                counted = {"job": "single jobs", "limit": "rows"}.get(entry.kind, "steps")
+                rows.setdefault(name, (found.median, [name, number(found.median), counted, *ratios, entry.keeps]))
+    columns = ["engine", "a second", "counted are", "ratio to Y", "times ours", "what it keeps"]
     return _table(columns, [row for _, row in sorted(rows.values(), key=lambda row: -row[0])])
 
 

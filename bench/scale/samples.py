@@ -1,7 +1,8 @@
 """How a running Stepwell is doing, looked at every few seconds without being in its way.
 
 Rates come from PostgreSQL's counters and the workers' metrics, as the change since the look before. What processes
-waited is read for those of the last seconds alone. Each look costs some milliseconds of the server.
+waited is read for those of the last seconds alone; who has not begun counts with its age so far. Each look costs some
+milliseconds of the server.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bench.programs import Program
 
 CHANGING = ("job", "lease", "inbox", "timer", "wait", "signal", "worker", "process")  # they leave dead rows behind
 PATIENCE_S = 10.0
-SETTLED_S = 1.0  # processes younger than this may rightly not have begun
+SETTLED_S = 1.0  # processes younger than this may rightly not have begun, and their age would say nothing
 
 _TABLES = """
 select regexp_replace(relname, '_\\d{4}_\\d\\d$', ''), sum(n_tup_ins)::float8, sum(n_dead_tup)::float8,
@@ -81,7 +82,7 @@ class Sampler:
         until = time.time() - SETTLED_S
         try:
             found = waits(self._house, until - passed, until).created
-        except Unable:  # nothing begun in that time: the age of the oldest job says why
+        except Unable:  # nothing was started in that time
             return {}
         p50, p99 = percentiles(found, (0.5, 0.99))
         return {"wait_p50_ms": p50 * 1000, "wait_p99_ms": p99 * 1000}

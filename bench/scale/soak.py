@@ -27,10 +27,11 @@ from bench.meter import machine, percentiles
 from bench.partner import Partner
 from bench.programs import Program
 from bench.report import html, markdown
-from bench.result import FORMAT, ROOT, Entry, Result, Section, Series, commit_of, spread, versions, write
+from bench.result import FORMAT, Entry, Result, Section, Series, spread, versions, write
 from bench.scale import mix
 from bench.scale.audit import faults
 from bench.scale.samples import Sampler
+from bench.stamp import commit_of, now
 
 LOOK_EVERY_S = 5.0
 SAY_EVERY_S = 60.0
@@ -63,7 +64,10 @@ class Plan(Struct, frozen=True):
 
 
 class Soaked(Struct):
-    """What came of it. `ended`: why the load ended early, empty where it did not. `faults`: what the audit found."""
+    """What came of it. `ended`: why the load ended early, empty where it did not. `faults`: what the audit found.
+
+    `commit`, `at`: of when it began.
+    """
 
     highest_per_s: float = 0.0
     seconds: float = 0.0
@@ -71,6 +75,8 @@ class Soaked(Struct):
     series: dict[str, Series] = field(default_factory=dict)
     ended: str = ""
     faults: list[str] = field(default_factory=list)
+    commit: str = field(default_factory=commit_of)
+    at: str = field(default_factory=now)
 
     def failures(self) -> list[str]:
         """Return all that should not be: an end that nobody asked for, and what the audit found."""
@@ -80,7 +86,7 @@ class Soaked(Struct):
     def figures(self) -> Figures:
         """Return the run in few figures: medians and the worst, and how the last quarter compares with the second."""
         rate = self.told.started / self.seconds if self.seconds else 0.0
-        found = {"processes_per_s": rate, "highest_per_s": self.highest_per_s}
+        found = {"processes_per_s": rate, "highest_per_s": self.highest_per_s, **self.told.late()}
         for name in self.series:
             values, (stem, unit) = [value for _, value in self.series[name]], split(name)
             if name in SHOWN:
@@ -186,14 +192,13 @@ def result_of(ground: Ground, plan: Plan, found: Soaked) -> Result:
     note = f"{plan.workers} worker(s)" + (f", {BY_HAND}" if found.ended == BY_HAND else "")
     figures = {name: spread([value]) for name, value in found.figures().items()}
     entry = Entry(OURS, note, figures=figures, failed=found.failures(), series=found.series)
-    section = Section("soak", "Soak", about, "processes_per_s", [entry])
-    at = datetime.now(UTC).isoformat(timespec="seconds")
+    section = Section("soak", "Soak", about, "processes_per_s", [entry], commit=found.commit, at=found.at)
     return Result(
         FORMAT,
-        commit_of(ROOT),
-        at,
+        found.commit,
+        found.at,
         machine(ground),
-        dict(ground.settings),
+        ground.stated(),
         versions(),
         [section],
         quick=plan.seconds < 600,

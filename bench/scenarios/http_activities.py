@@ -77,7 +77,7 @@ SCENARIO = Scenario(
     contenders=(
         Contender(OURS, _through_stepwell(1), "One worker process."),
         Contender(TWO, _through_stepwell(2), "stepwell worker --processes 2."),
-        Contender("aiohttp alone", _bare, f"{AT_ONCE} calls at a time, uvloop; no engine, no history: a limit."),
+        Contender("aiohttp alone", _bare, f"{AT_ONCE} calls at a time, uvloop; no engine, no history.", kind="limit"),
     ),
     against=(Goal("steps_per_core_per_s", "at_least", 4_000, "calls for a second of CPU"),),
 )

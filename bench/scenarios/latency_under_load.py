@@ -26,8 +26,8 @@ def trial(ground: Ground, effort: Effort) -> Figures:
             rate, seconds = top * share / 100, warm_s + effort.of(2.0, 30.0)
             found = steady(house, Spec(house.dsn("acme"), (flow,), rate, seconds), warm_s)
             figures |= in_ms(found.waits.created, f"{{}}_at_{share}_ms")
-            figures[f"due_p95_at_{share}_ms"] = in_ms(found.waits.due)["p95_ms"]
-            figures[f"starter_late_at_{share}_ms"] = found.late_ms()
+            figures |= in_ms(found.waits.due, f"due_{{}}_at_{share}_ms")
+            figures[f"starter_late_at_{share}_ms"] = found.told.late()["starter_late_p99_ms"]
     return figures
 
 
@@ -36,12 +36,12 @@ SCENARIO = Scenario(
     title="Schedule-to-start latency under load",
     about=(
         "First the highest rate of five-step processes, completed while some always wait. Then starts by SQL at 10, "
-        "50 and 80 % of it, from a process that keeps to a schedule whatever the engine does. pNN_at_… is from the "
-        "start's own history row to the moment a worker begins the process, both by the database's clock; due_p95_… "
-        "counts from when the start was due, so it has in it what the starter itself was late (starter_late_…, its "
-        "99th percentile)."
+        "50 and 80 % of it, from a process that keeps to a schedule whatever the engine does. due_pNN_at_… is from "
+        "when the start was due to the moment a worker begins the process: an open loop, which has in it what the "
+        "starter itself was late (starter_late_…, its 99th percentile). pNN_at_… is from the start's own history row, "
+        "both by the database's clock."
     ),
-    main="p95_at_50_ms",
+    main="due_p95_at_50_ms",
     contenders=(Contender(OURS, trial, note="one worker, SQL starts in bundles of what is due within 2 ms"),),
-    against=(Goal("p95_at_50_ms", "at_most", 10, "ms from schedule to start at 50 % load"),),
+    against=(Goal("due_p95_at_50_ms", "at_most", 10, "ms from when it was due to its start, p95, at 50 % load"),),
 )

@@ -34,7 +34,7 @@ def _trial(together: int) -> Trial:
             spans = [row[0] for row in house.connect("superuser").execute(_SPANS, (together,))]
         p50, p95 = percentiles([span * 1000 / STEPS for span in spans], (0.5, 0.95))
         used = figures(meter.measured, work, rounds * together)
-        return {"step_ms": p50, "slow_step_ms": p95, **used}
+        return {"step_ms": p50, "step_of_slow_process_ms": p95, **used}
 
     return trial
 
@@ -49,9 +49,9 @@ SCENARIO = Scenario(
     title="A process alone",
     about=f"Processes of {STEPS} no-op activities, started one at a time in an idle engine, or {TOGETHER} at a time. "
     "Every step waits for a commit of its own, so this is a round trip and an fsync, not a matter of throughput. A "
-    "step's time is that from start to end of a process by its own row, divided by its steps: of the median process, "
-    "and of the one that 95 % are quicker than. The rates include what lies between the processes: start, pick-up, "
-    "and the look that finds it ended.",
+    "step's time is the average within a process, from its start to its end by its own row: step is that of the median "
+    "process, step_of_slow_process of the one that 95 % are quicker than; single slow steps do not show. The rates "
+    "include what lies between the processes: start, pick-up, and the look that finds it ended.",
     main="step_ms",
     contenders=(
         Contender(OURS, _trial(1), "One at a time, one worker process."),

@@ -55,6 +55,7 @@ def trial(ground: Ground, effort: Effort) -> Figures:
         "max_s": max(took),
         "worker_cpu_percent": 100 * used.cpu_s / used.seconds,
         "server_cpu_percent": 100 * used.server_cpu_s / used.seconds,
+        **told.punctual(),
     }
 
 

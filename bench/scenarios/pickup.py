@@ -9,13 +9,12 @@ from msgspec import Struct
 
 from bench.cases import OURS, Contender, Effort, Figures, Goal, Scenario, Unable
 from bench.contenders import graphile, pgboss, pgqueuer, procrastinate
+from bench.contenders.queue import PICKED_UP
 from bench.contenders.trials import IDLE_S, RATE
 from bench.ground import Ground
 from bench.house import House
 from bench.load.latency import in_ms
 from bench.load.watcher import Watcher
-
-STARTS = (50, 1_000)
 
 _START = "select stepwell.private_id('prc', stepwell.start_process('seen', %s::jsonb))"
 _BEGUN = "select process_id, extract(epoch from at)::float8 from stepwell.history where type = 'process.started'"
@@ -37,7 +36,7 @@ def trial(ground: Ground, effort: Effort) -> Figures:
         ground.settle(dsn)
         house.worker()
         time.sleep(IDLE_S)
-        started = _start(house, effort.of(*STARTS))
+        started = _start(house, effort.of(*PICKED_UP))
         house.drained(60)
         with house.connect("superuser") as db:
             begun = dict(db.execute(_BEGUN).fetchall())
@@ -69,12 +68,12 @@ SCENARIO = Scenario(
     name="pickup",
     title="Pick-up by an idle worker",
     about=(
-        f"{RATE} starts a second at an even pace, and nothing else to do. Counted is, for everybody alike, from the "
-        "moment before the start is asked for to the handler's begin; here that is when the worker decides that the "
-        "process begins, by the clock it has from the database, which may be some tenths of a millisecond behind. "
-        "committed_… counts from when the start had returned. call_… is what can be seen from outside, with nobody's "
-        "clock but the harness's: until the process's first HTTP call has arrived, so the begin is durable by then "
-        "and an HTTP client has done its work."
+        f"{RATE} starts a second at an even pace, {PICKED_UP[1]:,} of them for each contender, and nothing else to "
+        "do. Counted is from the moment before the start is asked for. A peer's figure ends when its handler runs; "
+        "ours (p50 and so on) ends when the worker decides that the process begins, by the clock it has from the "
+        "database, which may be some tenths of a millisecond behind: our first call leaves later, when that decision "
+        "is durable, and has arrived at its partner at call_…, by the harness's own clock. So set call_… beside the "
+        "peers for the moment at which work is done outside. committed_… counts from when the start had returned."
     ),
     main="p50_ms",
     contenders=(

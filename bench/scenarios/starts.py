@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bench.cases import OURS, Contender, Effort, Figures, Goal, Scenario, Unable
 from bench.contenders import absurd, dbos, graphile, pgboss, pgqueuer, procrastinate
+from bench.contenders.pace import BULK_PRODUCERS
 from bench.ground import Ground
 from bench.house import House
 from bench.meter import Meter, percentiles
@@ -21,7 +22,7 @@ WARM_S = 0.5  # the API compiles the definition and prepares its statements
 CLIENTS = 32  # connections to the API that start one by one
 SQL_CLIENTS = 8  # as in the yardstick
 BULK = 500  # processes in one request or statement
-BULK_CLIENTS = 4
+BULK_CLIENTS = BULK_PRODUCERS  # as many as the peers have
 WORK = noops(1)
 _STARTED = "select count(*) from stepwell.process"
 _ONE = """select stepwell.start_process(:name, '{"n": 1}');"""
@@ -103,7 +104,8 @@ def _contender(how: str, way: Way, workers: int) -> Contender:
         return figures
 
     name = ", ".join([OURS, *([how] if how else []), *(["a worker running"] * workers)])
-    return Contender(name, trial, "A worker takes up what is started meanwhile." if workers else "No worker runs.")
+    note = "A worker takes up what is started meanwhile." if workers else "No worker runs."
+    return Contender(name, trial, note, kind="bulk" if how else "")
 
 
 def _contenders(singly: Way, many: Way, many_how: str) -> tuple[Contender, ...]:
@@ -140,7 +142,8 @@ _BY_SQL = Scenario(
     f"from {SQL_CLIENTS} clients of pgbench, and {BULK} to a statement from {BULK_CLIENTS}. Each is a process with "
     "its first event and its job, durable. Without a worker, and beside one that is busy with what was started. "
     "Peers enqueue what they have, from their own clients: a job or a workflow's first row, which is less to write; "
-    "but pgbench is a quicker client than theirs.",
+    f"but pgbench is a quicker client than theirs, and our {BULK} inputs are generated in the server where a peer's "
+    f"client sends them. Many in a call go out over {BULK_CLIENTS} connections or calls at a time for everybody.",
     main="starts_per_s",
     contenders=(
         *_contenders(_sql(_ONE, SQL_CLIENTS, 1), _sql(_MANY, BULK_CLIENTS, BULK), _IN_A_STATEMENT),

@@ -35,9 +35,9 @@ def trial(ground: Ground, effort: Effort) -> Figures:
         with Arrivals(Spec(house.dsn("acme"), (Flow(WORK.name),), LOAD * top)) as arrivals:
             time.sleep(effort.of(0.5, 3.0))
             figures = asyncio.run(_ask(api.url, house, effort))
-            arrivals.stop()
+            late = arrivals.stop().punctual()
         house.drained(60)
-    return {"load_per_s": LOAD * top, **figures}
+    return {"load_per_s": LOAD * top, **figures, **late}
 
 
 async def _ask(url: str, house: House, effort: Effort) -> Figures:

@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
+from api.app import POOL_SIZE
 from bench.capacity import asked, sizing, stubs
 from bench.capacity import page as documentation
 from bench.capacity.answers import Answer, answers
@@ -29,6 +30,7 @@ from bench.capacity.site import Setup
 from bench.capacity.sizing import Cost, Target
 from bench.capacity.stage import Stage, Trial
 from bench.meter import Machine
+from engine import hold
 from engine.core.compile import compile_definition
 from engine.core.definition import parse_definition
 from engine.core.schemas import Validator
@@ -190,8 +192,8 @@ def test_partners_are_local_waits_are_short_and_each_signal_is_for_one_process()
     assert "trigger" not in played
     assert {step["id"]: step["config"] for step in played["steps"]} == {
         "ask": {"url": "http://127.0.0.1:1/ask", "method": "GET"},
-        "pause": {"seconds": 1.0},
-        "until": {"seconds": 1.0},
+        "pause": {"seconds": 1.5},
+        "until": {"seconds": 1.5},
         "paid": {"signal": "paid", "correlation_key": "${process.id}"},
         "approve": {"title": "Well?"},
     }
@@ -201,7 +203,7 @@ def test_what_a_step_takes_in_its_own_world_is_kept_beside_what_is_played() -> N
     lasting = stubs.times(WAITING, WORLD)
 
     assert lasting.real == {"ask": 0.05, "pause": 86400.0, "until": 60.0, "paid": 60.0, "approve": 0.25}
-    assert lasting.played == {"ask": 0.05, "pause": 1.0, "until": 1.0, "paid": 1.0, "approve": 0.25}
+    assert lasting.played == {"ask": 0.05, "pause": 1.5, "until": 1.5, "paid": 1.5, "approve": 0.25}
 
 
 def test_whatever_is_not_as_in_the_definition_is_an_assumption() -> None:
@@ -212,8 +214,8 @@ def test_whatever_is_not_as_in_the_definition_is_an_assumption() -> None:
 
     assert "ask: a partner answers 200 after 50 ms." in text
     assert "refuse 1% of all calls" in text
-    assert "pause: the wait is over after 24 h; 1 s while measuring." in text
-    assert "paid: the signal comes after 60 s; 1 s while measuring." in text
+    assert "pause: the wait is over after 24 h; 1.5 s while measuring." in text
+    assert "paid: the signal comes after 60 s; 1.5 s while measuring." in text
     assert "approve: the task is completed after 250 ms." in text
     assert "ask: made up in its answer: a." in text
     assert "paid: nothing of the answer is read" in text
@@ -223,12 +225,16 @@ def test_whatever_is_not_as_in_the_definition_is_an_assumption() -> None:
     assert "timeout" not in text
 
 
+def test_a_shortened_wait_is_one_that_a_worker_puts_aside_as_it_would_the_real_one() -> None:
+    assert hold.SHORT.total_seconds() < stubs.SHORT_S
+
+
 def test_what_comes_after_the_timeout_of_its_wait_is_told() -> None:
     wait = {"id": "paid", "type": "wait", "config": {"signal": "paid", "timeout_seconds": 30}}
     document = {"name": "d", "steps": [wait]}
 
     assert (
-        "paid: the signal comes after 60 s; 1 s while measuring. That is after its timeout of 30 s, which is not played."
+        "paid: the signal comes after 60 s; 1.5 s while measuring. That is after its timeout of 30 s, which is not played."
         in stubs.assumptions(document, WORLD, stubs.times(document, WORLD), {}, [])
     )
 
@@ -348,9 +354,11 @@ COST = Cost(
     worker_rss_bytes=140_000_000,
     worker_connections=6,
     api_connections=10,
+    api_rss_bytes=90_000_000,
     duration_s=1.5,
     own_s=100.0,
     played_s=1.0,
+    parks=1,
 )
 TARGET = Target(rate_per_s=1000, days_kept=90, utilisation=0.5, slots=500)
 
@@ -365,10 +373,12 @@ def test_what_a_target_needs_is_what_one_computes_by_hand() -> None:
         "cores for workers": 4,
         "cores for PostgreSQL": 2,  # 1000/s x 1 ms / 50 %
         "API instances": 1,
+        "cores for APIs": 1,
+        "memory of an API instance": 90,
         "connections": 4 * 3 + 10 + 20,
         "WAL": 432,  # 1000/s x 5 kB x 86,400 s
         "disk": 345.6,
-        "disk kept": 31_104,
+        "disk kept": 345.6 * 121,  # the oldest month is dropped when its last day is 90 days old
         "processes in flight": 100_500,  # 1000/s x (100 s of its own + 0.5 s that the engine took)
         "of them held by workers": 500,  # 50 held at 100/s: half a second each
         "memory of a worker process": 60 + 125 * 0.2,  # a quarter of 500 held, at 20 MB / 100
@@ -383,6 +393,28 @@ def test_workers_are_counted_by_slots_where_processes_are_held_long() -> None:
     assert needed(target=tight)["worker processes"] == 10  # 500 held / (100 slots x 50 %)
 
 
+def test_at_a_low_rate_the_one_worker_that_must_be_makes_connections_no_limit() -> None:
+    low = {bound.name: bound.rate_per_s for bound in sizing.bounds(COST, replace(TARGET, rate_per_s=0.1))}
+    assert low == {bound.name: bound.rate_per_s for bound in sizing.bounds(COST, TARGET)}
+
+
+def test_what_waits_for_days_need_not_lie_in_memory() -> None:
+    waiting = replace(COST, own_s=3 * 86_400.0)
+    assert sizing.buffer_bytes(waiting, 1000) == pytest.approx(2 * 4000 * 1000 * (0.5 + 2 * 900))
+
+
+def test_workers_never_hold_more_than_is_in_flight() -> None:
+    noisy = needed(replace(COST, held=500, duration_s=1.5, own_s=1.0))  # 5 s each, of processes that take 1.5 s
+    assert noisy["of them held by workers"] == noisy["processes in flight"] == 1500
+
+
+def test_an_api_that_was_not_measured_is_not_counted_and_said_not_to_be() -> None:
+    without = replace(COST, api_cpu_s=None, api_connections=0, api_rss_bytes=0)
+    assert needed(without)["connections"] == 4 * 3 + 20
+    told = reported(stage(300), sustained=300, bounded=False, cost=without).assumptions
+    assert any("API was not measured" in text for text in told)
+
+
 def test_every_need_says_how_it_is_computed() -> None:
     assert all(need.formula for need in sizing.needs(COST, TARGET))
 
@@ -392,7 +424,7 @@ def test_where_one_postgresql_ends_the_nearest_bound_is_named_first() -> None:
 
     assert next(iter(bounds)) == "disk"
     assert bounds == pytest.approx({
-        "disk": 20e12 / (4000 * 86_400 * 90),
+        "disk": 20e12 / (4000 * 86_400 * 121),
         "cores": 64 * 0.5 / 0.001,
         "WAL": 200e6 / 5000,
         "connections": 980 / (22 / 1000),
@@ -402,10 +434,10 @@ def test_where_one_postgresql_ends_the_nearest_bound_is_named_first() -> None:
 @pytest.mark.parametrize(
     ("rate", "days", "words"),
     [
-        (600, 90, "One PostgreSQL suffices for 600 processes a second. The limit lies at about 640 processes a second"),
+        (400, 90, "One PostgreSQL suffices for 400 processes a second. The limit lies at about 470 processes a second"),
         (1300, 90, "One PostgreSQL does not suffice for 1,300 processes a second."),
         (1300, 90, "over 3 servers"),
-        (1300, 1, "The limit lies at about 32,000 processes a second: 64 cores of PostgreSQL."),
+        (1300, 1, "The limit lies at about 1,800 processes a second: 20 TB on disk, with 1 days and a month kept."),
     ],
 )
 def test_the_verdict_is_said_plainly(rate: float, days: float, words: str) -> None:
@@ -421,7 +453,7 @@ def stage(rate: float, refusal: str = "", **more: Any) -> Stage:
         "seconds": 8.0, "started": int(8 * rate), "seen": shown, "refusal": refusal, "late_s": 0.001,
         "worker_cores": 0.2, "server_cores": 0.2, "worker_cpu_s": 0.002, "server_cpu_s": 0.001, "api_cpu_s": None,
         "wal_bytes": 5000.0, "held": 50.0, "held_most": 500, "worker_rss_bytes": 140_000_000,
-        "worker_connections": 6, "api_connections": 0,
+        "worker_connections": 6, "api_rss_bytes": 0,
     }  # fmt: skip
     return Stage(rate_per_s=rate, **{**usual, **more})
 
@@ -431,7 +463,7 @@ def reported(*stages: Stage, sustained: float, bounded: bool = True, cost: Cost 
     plan = compile_definition(parse_definition(document))
     setup = Setup(document, plan, WORLD, stubs.times(document, WORLD), {}, {}, workers=1, slots=500)
     machine = Machine(2, "model", 8_000_000_000, "6", "3.11", "18", "ext4")
-    trial = Trial(1.0, ("ask",), 1, 100.0, 1.0, 120_000_000)
+    trial = Trial(1.0, ("ask",), 1, 100.0, 1.0)
     return made(setup, Found(machine, trial, stages, sustained, bounded, cost), TARGET, Effort(), ["as told"])
 
 
@@ -510,6 +542,12 @@ def test_a_fresh_report_takes_the_place_of_the_one_on_the_page_and_of_nothing_el
     assert f"{documentation.BEGIN}\n\nfresh\n\n{documentation.END}" in filled
 
 
+def test_the_page_is_made_from_the_command_it_shows_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["page", "--seconds", "1"])
+    with pytest.raises(SystemExit, match="takes no options"):
+        documentation.main()
+
+
 # -- options
 
 
@@ -538,6 +576,8 @@ def invoked(tmp_path: Path, document: Any, *options: str) -> Result:
         (["--latency", "soon"], ["--latency", "'soon'", "200ms"]),
         (["--failures", "many"], ["--failures", "'many'", "1%"]),
         (["--failures", "100%"], ["--failures", "'100%'", "below 100%"]),
+        (["--failures", "0.01"], ["--failures", "'0.01'", "with its sign, such as 1%"]),
+        (["--utilisation", "0.7"], ["--utilisation", "'0.7'", "with its sign, such as 70%"]),
         (["--utilisation", "0%"], ["--utilisation", "70%"]),
         (["--payload", "nowhere.json"], ["--payload", "nowhere.json"]),
         (["--wait-seconds", "ask=1s"], ["--wait-seconds", "'ask'"]),
@@ -636,6 +676,10 @@ def test_a_small_definition_is_run_and_the_plan_names_every_assumption(tmp_path:
     cost = report["cost"]
     assert min(cost[name] for name in ("worker_cpu_s", "server_cpu_s", "api_cpu_s", "wal_bytes", "disk_bytes")) > 0
     assert cost["worker_connections"] >= 1
+    assert cost["api_connections"] == POOL_SIZE
+    assert cost["parks"] == 3
+    assert min(cost["idle_rss_bytes"], cost["api_rss_bytes"]) > 10_000_000
+    assert cost["worker_rss_bytes"] >= cost["idle_rss_bytes"]
     assert "PostgreSQL" in report["verdict"]
     assumptions = "\n".join(report["assumptions"])
     for word in (
@@ -653,6 +697,11 @@ def test_a_small_definition_is_run_and_the_plan_names_every_assumption(tmp_path:
         "Not run: refuse",
         "70% utilisation",
         "64 cores",
+        "reads all that waits 20 times",
+        "signals and completed tasks in batches",
+        "mean rate decides disk",
+        "by hand",
+        "STEPWELL_HTTP_CONCURRENCY=1000",
     ):
         assert word in assumptions
     assert all(name in (out / "capacity.md").read_text() for name in ("worker processes", *report["assumptions"]))

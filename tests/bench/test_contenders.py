@@ -130,6 +130,22 @@ def test_children_end_with_the_block_whatever_they_do() -> None:
             os.kill(child.pid, 0)
 
 
+def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    shell = f"read asked; sleep 1000 & echo $! >{note}; echo ready; read go; sleep 1000"
+    with crew(Program(("sh", "-c", shell)), [Ask("any", "")]):
+        pid = int(note.read_text())
+        os.kill(pid, 0)
+    eventually(lambda: not _runs(pid), what="the child's child has ended")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
 def test_a_child_ends_when_its_parent_is_killed() -> None:
     parent = f"""
 import time
@@ -181,7 +197,7 @@ async def test_every_number_is_enqueued_once(batch: int) -> None:
         assert len(numbers) <= batch
         enqueued.extend(numbers)
 
-    await pace.fill(Ask("fill", "", {"count": 10, "batch": batch}), [one] * 4, many)
+    await pace.fill(Ask("fill", "", {"count": 10, "batch": batch}), [one] * 4, [many] * 2)
     assert sorted(enqueued) == list(range(10))
 
 

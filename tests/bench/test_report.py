@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from msgspec import structs
 
 from bench.cases import Goal
 from bench.report import html, markdown, plots
@@ -89,12 +90,26 @@ def test_markdown_shows_the_goals_with_what_was_found() -> None:
     ]
 
 
-def test_the_table_of_engines_is_ordered_by_rate_and_says_what_each_keeps() -> None:
-    rows = markdown.engines([SAMPLE]).splitlines()[2:]
+def test_the_table_of_engines_is_ordered_by_rate_and_says_what_each_does_and_keeps() -> None:
+    queue = structs.replace(PEER, kind="job")
+    rows = markdown.engines([section(queue, OURS)]).splitlines()[2:]
     assert rows == [
-        "| stepwell | 100 | 2.00 | 1.00 | what stepwell keeps |",
-        "| peer <b> | 10 | 0.20 | 0.10 | what peer <b> keeps |",
+        "| stepwell | 100 | steps | 2.00 | 1.00 | what stepwell keeps |",
+        "| peer <b> | 10 | single jobs | 0.20 | 0.10 | what peer <b> keeps |",
     ]
+
+
+def test_who_is_no_engine_or_starts_many_at_once_is_nobodys_best_other() -> None:
+    apart = [Entry(kind, figures=OURS.figures, kind=kind) for kind in ("limit", "bulk")]
+    assert "| A <sample> | 100 | steps/s | peer <b> | 10 |" in markdown.overview(result(section(OURS, PEER, *apart)))
+
+
+def test_sections_of_several_commits_each_say_their_own() -> None:
+    sections = [structs.replace(SAMPLE, name=name, commit=name, at="2030-01-02T03:04:05") for name in ("abc", "def")]
+    both = result(*sections)
+    assert "Measured 2030-01-02, commit def." in markdown.report(both)
+    assert "Measured 2030-01-02, commit def." in html.page(both)
+    assert "commit def" not in markdown.report(result(sections[1]))
 
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from bench.cases import Goal
 from bench.meter import Machine
-from bench.result import Result, commit_of, merged, read, spread, verdicts, versions, write
+from bench.result import Result, merged, read, result_of, spread, verdicts, versions, write
+from bench.run import Options, Run, ScenarioRun
+from bench.stamp import commit_of
 from engine.errors import OperatorError
-from tests.bench.samples import entry, result, section
+from tests.bench.samples import MACHINE, entry, result, scenario, section
 
 
 def test_a_figure_is_the_least_the_median_and_the_largest_of_its_trials() -> None:
@@ -30,10 +32,14 @@ def test_a_figure_is_the_least_the_median_and_the_largest_of_its_trials() -> Non
         (Goal("steps_per_s", "at_least", 5, contender="peer"), True),
         (Goal("steps_per_s", "at_least", 1, than="nobody"), None),
         (Goal("other_ms", "at_most", 1), None),
+        (Goal("steps_per_s", "at_least", 200, best=True), True),
+        (Goal("steps_per_s", "at_least", 200), False),
     ],
 )
 def test_a_goal_is_judged_by_medians(goal: Goal, reached: bool | None) -> None:
-    found = section(entry("stepwell", 1.0, 100.0, 1000.0), entry("peer", 10.0), goals=(goal,))
+    found = section(
+        entry("stepwell", 1.0, 100.0, 1000.0), entry("peer", 10.0), entry("stepwell, 2 processes", 200.0), goals=(goal,)
+    )
     assert [verdict.reached for verdict in verdicts(found)] == [reached]
 
 
@@ -76,6 +82,12 @@ def test_versions_are_those_of_what_we_build_on_and_compare_with_but_not_of_our_
     found = versions()
     assert {"stepwell", "psycopg", "msgspec"} <= set(found)
     assert not {"pytest", "ruff", "jsonata-python"} & set(found)
+
+
+def test_a_section_bears_the_commit_and_the_time_of_when_its_run_began() -> None:
+    runs = [ScenarioRun(scenario(name=name), commit=name, at=f"at {name}") for name in ("a", "b")]
+    found = result_of(Run(Options(), machine=MACHINE, scenarios=runs))
+    assert [(one.commit, one.at) for one in found.scenarios] == [("a", "at a"), ("b", "at b")]
 
 
 def test_without_a_checkout_the_release_stands_for_the_commit(tmp_path: Path) -> None:

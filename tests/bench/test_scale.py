@@ -1,17 +1,22 @@
 """Data made by SQL is what the engine would have written; the audit sees what is wrong; a soak ends clean."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
+import msgspec
+import psycopg
 import pytest
 
 from bench.cases import Unable
 from bench.ground import Ground
 from bench.house import House
-from bench.load.arrivals import Arrivals, Flow, Spec
+from bench.load.arrivals import SAMPLED, Arrivals, Flow, Spec, Starter, Told
 from bench.load.asking import Client, paced
+from bench.load.latency import waits
 from bench.load.rest import AT_REST, none_left, stopping
 from bench.load.watcher import Watcher
 from bench.report import html
@@ -127,6 +132,29 @@ def test_starts_by_schedule_are_all_made_though_nobody_takes_them(house: House) 
     assert house.count("select count(distinct data -> 'input' ->> 'key') from stepwell.history") == 100
     due = "select count(*) from stepwell.history where (data -> 'input' ->> 'due')::float8 between %s and %s"
     assert house.count(due, told.began_at, told.began_at + 0.5) == 100
+
+
+def test_who_has_not_begun_counts_with_its_age(house: House) -> None:
+    begun = time.time()
+    house.start(THREE.name, [{"n": 1}, {"n": 2}])
+    house.connect("superuser").execute("update stepwell.history set at = at - interval '1 hour'")
+    found = waits(house, begun - 1, time.time() + 1).created
+    assert [round(wait / 3600) for wait in found] == [1, 1]
+
+
+def test_how_late_a_starter_was_is_an_even_sample_that_a_pipe_holds() -> None:
+    starter = Starter(Spec("", (), rate=1), cast("psycopg.Connection[Any]", None), threading.Event())
+    for number in range(10 * SAMPLED):
+        starter._note_late(number / 1e5)
+    assert len(starter.told.late_s) == SAMPLED
+    assert sum(starter.told.late_s) / SAMPLED == pytest.approx(5 * SAMPLED / 1e5, rel=0.1)
+    assert len(msgspec.json.encode(starter.told)) < 1 << 16
+
+
+def test_a_load_whose_starts_came_late_has_no_figures() -> None:
+    assert Told(late_s=[0.05]).punctual() == {"starter_late_p95_ms": 50, "starter_late_p99_ms": 50}
+    with pytest.raises(Unable, match="the starts came 200 ms late"):
+        Told(late_s=[0.2]).punctual()
 
 
 def test_no_wait_is_left_without_its_signal_when_arrivals_are_stopped(house: House) -> None:

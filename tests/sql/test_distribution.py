@@ -112,6 +112,13 @@ def test_the_functions_that_act_for_one_tenant_and_those_that_span_them_are_thos
     assert_page_says("Functions", "for all tenants", granted(house, "worker") - HELPERS)
 
 
+def test_the_functions_that_wake_workers_are_those_on_the_page(house: House) -> None:
+    callers = house.rows(
+        "select proname from pg_proc where pronamespace = 'stepwell'::regnamespace and prosrc ~ 'perform wake_workers'"
+    )
+    assert_page_says("Functions", "wake workers", (name for (name,) in callers))
+
+
 def show_only(house: House, tenant_id: int) -> None:
     """Let nobody but superusers see or write rows of any other tenant, the owner and its functions included."""
     with house.connect("superuser") as db:

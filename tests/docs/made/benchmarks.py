@@ -37,7 +37,9 @@ def overview() -> str:
 def results() -> str:
     """Return every scenario's figures and goals."""
     found = measured()
-    return "\n\n".join(markdown.short(section) for section in found.scenarios) if found else NOTHING
+    if found is None:
+        return NOTHING
+    return "\n\n".join(markdown.short(section, markdown.stamp(found, section)) for section in found.scenarios)
 
 
 def notes() -> str:
