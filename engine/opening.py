@@ -12,8 +12,7 @@ import asyncio
 import functools
 import itertools
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -27,12 +26,11 @@ from engine.db import Link
 from engine.errors import InvalidDefinition
 from engine.observe import Observer, Trouble, WorkerChanged
 from engine.plans import Heavy, Key, Plans
-from engine.queue import Claimed, Loaded, Recalled
+from engine.queue import Claimed, Loaded, Recalled, Row
 from engine.recent import Recent
 
 UNREADABLE = (ValueError, LookupError, TypeError, msgspec.MsgspecError, InvalidExpression)
 STRETCH_SECONDS = 0.05  # of opening without a pause: in one go their events fill one flush
-Row = tuple[Any, ...]  # as `queue.load` returns it
 Begin = Callable[[Claimed, Loaded, State, Plan], None]
 Find = Callable[[Key], Awaitable[Plan]]
 
@@ -49,15 +47,21 @@ class Opener:
         self._plans = Plans(functools.partial(queue.definition, link))
         self._turn = time.monotonic()
 
-    async def open(self, claimed: list[Claimed]) -> bool:
-        """Open what was claimed, in a statement younger than the claim; False if a newer release wrote any of it."""
+    async def open(self, claimed: Sequence[Claimed], rows: Sequence[Row] = ()) -> bool:
+        """Open what was claimed, from a snapshot younger than the claim; False if a newer release wrote any of it.
+
+        `rows`: all of it, where it was loaded already.
+        """
         by_id = {c.process_id: c for c in claimed}
         current = True
         suspects = []
         heavy: dict[Key, list[tuple[Claimed, Row, Recalled | None]]] = {}  # whose plans take long: after all others
-        recalled = {id_: self.recent.recall(id_) for id_ in by_id}
-        known = [0 if state is None else state.state.seq for state in recalled.values()]
-        rows = await queue.load(self._link, self._me, list(by_id), alone=False, known=known)
+        recalled: dict[int, Recalled | None] = {id_: self.recent.recall(id_) for id_ in by_id}
+        if rows:
+            recalled = dict.fromkeys(by_id)
+        else:
+            known = [0 if state is None else state.state.seq for state in recalled.values()]
+            rows = await queue.load(self._link, self._me, list(by_id), alone=False, known=known)
         self._turn = time.monotonic()
         for row in rows:
             await self._give_way()

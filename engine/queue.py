@@ -26,6 +26,7 @@ from engine.db import Link
 from engine.lanes import Taken
 
 T = TypeVar("T")
+Row = tuple[Any, ...]  # of a process, as stepwell.load returns it
 DEADLOCK = "40P01"
 CANCEL = str(Cancel.__struct_config__.tag)
 KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(Orders))
@@ -73,6 +74,7 @@ class Tick(Struct, frozen=True):
     alive: bool
     now: datetime | None = None
     claimed: tuple[Claimed, ...] = ()
+    loaded: tuple[Row, ...] = ()
     rung: tuple[Ring, ...] = ()
     taken: tuple[Taken, ...] = ()
     waiting: tuple[int, ...] = ()
@@ -182,9 +184,7 @@ async def flush(link: Link, me: int, document: bytes) -> frozenset[int]:
     return frozenset(_parked.decode(row[0])["parked"])
 
 
-async def load(
-    link: Link, me: int, ids: list[int], *, alone: bool, known: list[int] | None = None
-) -> list[tuple[Any, ...]]:
+async def load(link: Link, me: int, ids: list[int], *, alone: bool, known: list[int] | None = None) -> list[Row]:
     """Return the raw rows of newly claimed processes, to be read one by one (`read_loaded`): one may be unreadable.
 
     `known`: for each id the seq of the state we still have, 0 for none.
@@ -192,17 +192,17 @@ async def load(
     return await link.all(sql.query("worker.load"), {"me": me, "ids": ids, "alone": alone, "known": known or []})
 
 
-def is_suspect(row: tuple[Any, ...]) -> bool:
+def is_suspect(row: Row) -> bool:
     """Tell whether a row came without its history, since the process was lost too often to be loaded with others."""
     return bool(row[5] >= ALONE_FROM)
 
 
-def without_snapshot(row: tuple[Any, ...], history: str | None) -> tuple[Any, ...]:
+def without_snapshot(row: Row, history: str | None) -> Row:
     """Return a loaded row with its whole history instead of snapshot and tail."""
     return (*row[:3], None, 0, row[5], history, *row[7:])
 
 
-def read_loaded(row: tuple[Any, ...], known: Recalled | None = None) -> tuple[Loaded, State]:
+def read_loaded(row: Row, known: Recalled | None = None) -> tuple[Loaded, State]:
     """Read and fold one loaded row, upon the state that was named as `known`. Raises NewerEvent, OutdatedSnapshot,
     ValueError.
     """

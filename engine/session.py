@@ -13,7 +13,7 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ from engine.observe import (
     wanted,
 )
 from engine.opening import Opener
-from engine.queue import Claimed, Loaded, Ring, Rung
+from engine.queue import Claimed, Loaded, Ring, Row, Rung
 
 # What a process of a tenant over its share still has in one hold, in time or activities, before others have their turn:
 # giving back and claiming again costs some two activities.
@@ -179,7 +179,7 @@ class Session:
             for claimed in tick.claimed:
                 self._unopened[claimed.process_id] = claimed.tenant_id
                 self._claims.lanes.held[claimed.tenant_id] += 1
-            self._group.create_task(self._open(list(tick.claimed)))
+            self._group.create_task(self._open(tick.claimed, tick.loaded))
         await self._read_mail([ring.process_id for ring in tick.rung if self._is_news(ring)])
         return pause
 
@@ -233,10 +233,10 @@ class Session:
 
     # -- opening holds
 
-    async def _open(self, claimed: list[Claimed]) -> None:
+    async def _open(self, claimed: Sequence[Claimed], rows: Sequence[Row]) -> None:
         """Open what was claimed, beside the tick: a heartbeat must not wait for five hundred decisions."""
         try:
-            if not await self._opener.open(claimed):
+            if not await self._opener.open(claimed, rows):
                 self._taking = False
         finally:
             for one in claimed:

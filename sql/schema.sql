@@ -208,10 +208,15 @@ ALTER FUNCTION stepwell.check_text(value text, longest integer, pointer text) OW
 CREATE FUNCTION stepwell.check_value(value jsonb, pointer text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     AS $_$
+declare
+  size integer := octet_length(value::text);
 begin
-  if octet_length(value::text) > 1048576 then
+  if size > 1048576 then
     raise exception 'the value is larger than 1 MiB' using errcode = 'SW413', detail = pointer,
       hint = 'Keep large content elsewhere and pass a reference to it.';
+  end if;
+  if size < 128 then -- neither 64 levels nor 309 digits fit into that
+    return;
   end if;
   if jsonb_path_exists(value, '$.**{64 to last}') then
     raise exception 'the value is deeper than 64 levels' using errcode = 'SW400', detail = pointer,
@@ -430,6 +435,36 @@ $$;
 
 ALTER FUNCTION stepwell.definition_by_id(wanted bigint) OWNER TO stepwell_owner;
 
+CREATE FUNCTION stepwell.definition_of(wanted text, in_tenant integer, in_environment integer) RETURNS bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'stepwell', 'pg_temp'
+    AS $$
+declare
+  found_id bigint;
+begin
+  if wanted like 'wf\_%' then
+    select d.id into found_id
+    from definition d
+    where d.id = private_id('wf', wanted)
+      and (d.tenant_id, d.environment_id) = (in_tenant, in_environment)
+      and d.deleted_at is null;
+  end if;
+  if found_id is null then
+    select d.id into found_id
+    from definition d
+    where (d.tenant_id, d.environment_id, d.name) = (in_tenant, in_environment, wanted)
+      and d.deleted_at is null;
+  end if;
+  if found_id is null then
+    raise exception 'no definition % in this tenant and environment', left(wanted, 200)
+      using errcode = 'SW404', detail = '/definition', hint = 'List them with: stepwell definition list';
+  end if;
+  return found_id;
+end
+$$;
+
+ALTER FUNCTION stepwell.definition_of(wanted text, in_tenant integer, in_environment integer) OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.delete_definition(definition_id bigint, force boolean, by text, reason text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
@@ -552,7 +587,8 @@ begin
   select p.*,
          p.relation = p.tableoid
          and p.server_started = pg_postmaster_start_time()
-         and p.database = (select d.oid from pg_database d where d.datname = current_database()) as is_here
+         -- The number of this database, as our files have it in their path: a look into pg_database costs more.
+         and p.database = split_part(pg_relation_filepath('stepwell.place'), '/', -2)::oid as is_here
   into last
   from place p
   order by p.epoch desc, p.tx desc
@@ -1150,32 +1186,6 @@ $$;
 
 ALTER FUNCTION stepwell.now() OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.own_definition(wanted text) RETURNS stepwell.definition
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'stepwell', 'pg_temp'
-    AS $$
-declare
-  mine record := scope();
-  found_row definition;
-begin
-  select d.* into found_row
-  from definition d
-  where d.tenant_id = mine.tenant_id
-    and d.environment_id = mine.environment_id
-    and d.deleted_at is null
-    and (d.name = wanted or d.id = private_id('wf', wanted))
-  order by d.name = wanted
-  limit 1;
-  if not found then
-    raise exception 'no definition % in this tenant and environment', left(wanted, 200)
-      using errcode = 'SW404', detail = '/definition', hint = 'List them with: stepwell definition list';
-  end if;
-  return found_row;
-end
-$$;
-
-ALTER FUNCTION stepwell.own_definition(wanted text) OWNER TO stepwell_owner;
-
 CREATE TABLE stepwell.process (
     id bigint NOT NULL,
     tenant_id integer NOT NULL,
@@ -1704,27 +1714,37 @@ CREATE FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key
     SET search_path TO 'stepwell', 'pg_temp'
     AS $$
 declare
-  wanted definition := own_definition(definition); -- of the caller's scope
-  which  integer := coalesce(version, wanted.latest_version);
+  mine   record := scope();
+  number bigint := definition_of(definition, mine.tenant_id, mine.environment_id);
+  wanted record;
   epoch  integer;
   moment timestamptz := stepwell.now();
+  common jsonb; -- what all first events say
   large  boolean := false;
   ids    bigint[];
 begin
   perform check_number(start_all.priority, -100, 100, '/priority');
   -- Serialises with deletion of the definition only; row locks would cost 15 % and make multixacts.
-  perform pg_advisory_xact_lock_shared(wanted.id);
+  perform pg_advisory_xact_lock_shared(number);
   if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
     -- What this transaction sees may be older than the lock: this fails (40001) where the definition was changed since.
-    perform from definition d where d.id = wanted.id for share;
+    perform from definition d where d.id = number for share;
   end if;
-  wanted := definition_by_id(wanted.id); -- not by its name: that may be another definition's by now
+  select d.id, d.name, d.enabled, v.version -- by its number: the name may be another definition's by now
+  into wanted
+  from definition d
+  left join definition_version v on v.definition_id = d.id and v.version = coalesce(start_all.version, d.latest_version)
+  where d.id = number
+    and d.deleted_at is null;
+  if not found then
+    perform definition_by_id(number); -- deleted since: says so
+  end if;
   if not wanted.enabled then
     raise exception 'the definition % is disabled', wanted.name using errcode = 'SW411', detail = '/definition',
       hint = 'Enable the definition first.';
   end if;
-  if not exists (select from definition_version v where v.definition_id = wanted.id and v.version = which) then
-    raise exception 'the definition % has no version %', wanted.name, which using errcode = 'SW404',
+  if wanted.version is null then
+    raise exception 'the definition % has no version %', wanted.name, start_all.version using errcode = 'SW404',
       detail = '/version', hint = 'Leave version out to use the latest.';
   end if;
   perform check_who(by, reason);
@@ -1735,46 +1755,47 @@ begin
                         pointer || case when pointer = '/inputs' then '/' || place - 1 else '' end);
     large := large or octet_length(inputs[place]::text) > 8192;
   end loop;
+  common := jsonb_strip_nulls(jsonb_build_object(
+    'definition_id', wanted.id, 'version', wanted.version,
+    'priority', nullif(start_all.priority, 0),
+    'business_key', start_all.business_key,
+    'by', signed(start_all.by), 'reason', start_all.reason, 'labels', start_all.labels,
+    'trigger', start_all.trigger, 'traceparent', start_all.traceparent));
   epoch := feed_epoch();
   ids := array(select new_id() from generate_series(1, cardinality(inputs)));
 
   if start_all.business_key is not null then
-    perform take_business_key(wanted.tenant_id, wanted.environment_id, wanted.id, start_all.business_key, ids[1]);
+    perform take_business_key(mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1]);
   end if;
 
   insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at,
                        labels)
-  select id, wanted.tenant_id, wanted.environment_id, wanted.id, which, start_all.priority, 'CREATED',
+  select id, mine.tenant_id, mine.environment_id, wanted.id, wanted.version, start_all.priority, 'CREATED',
          start_all.business_key, moment, start_all.labels
   from unnest(ids) as id;
 
   if large then -- an insert of no rows costs a tenth of a start
     insert into payload (process_id, n, tenant_id, environment_id, body)
-    select t.id, 0, wanted.tenant_id, wanted.environment_id, t.input
+    select t.id, 0, mine.tenant_id, mine.environment_id, t.input
     from unnest(ids, inputs) as t(id, input)
     where octet_length(t.input::text) > 8192;
   end if;
 
   insert into history (process_id, seq, tenant_id, environment_id, v, feed_epoch, at, type, data)
-  select t.id, 1, wanted.tenant_id, wanted.environment_id, 1, epoch, moment, 'process.created',
-         jsonb_strip_nulls(jsonb_build_object(
-           'definition_id', wanted.id, 'version', which,
-           'priority', nullif(start_all.priority, 0),
-           'business_key', start_all.business_key,
-           'by', signed(start_all.by), 'reason', start_all.reason, 'labels', start_all.labels,
-           'trigger', start_all.trigger, 'traceparent', start_all.traceparent))
+  select t.id, 1, mine.tenant_id, mine.environment_id, 1, epoch, moment, 'process.created',
+         common
          || case when octet_length(t.input::text) > 8192 then '{"input_ref": 0}'::jsonb
                  else jsonb_build_object('input', coalesce(t.input, 'null')) end
   from unnest(ids, inputs) as t(id, input);
 
   if start_all.labels is not null then
     insert into process_label (tenant_id, environment_id, name, value, process_id)
-    select wanted.tenant_id, wanted.environment_id, l.key, l.value, t.id
+    select mine.tenant_id, mine.environment_id, l.key, l.value, t.id
     from unnest(ids) as t(id), jsonb_each_text(start_all.labels) as l;
   end if;
 
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
-  select start_all.priority, wanted.tenant_id, id, id, wanted.tenant_id, wanted.environment_id
+  select start_all.priority, mine.tenant_id, id, id, mine.tenant_id, mine.environment_id
   from unnest(ids) as id;
   perform wake_workers();
 
@@ -1938,23 +1959,26 @@ CREATE FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb DEFAULT NULL
     AS $$
 declare
   claim jsonb := '{"claimed": [], "rung": [], "taken": [], "waiting": []}';
+  loaded jsonb := '[]';
   taken integer := 0;
   rung  jsonb;
+  told  boolean; -- what our row says is still true
   since bigint := case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end;
 begin
-  -- At most once a second: it writes the row, and the row is what the others watch.
-  update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1, asleep = sleeping
-  where id = me
-    and (seen_at < clock_timestamp() - interval '0.9 s'
-      or seen_at > clock_timestamp() -- the clock was set back
-      or asleep <> sleeping);
   -- Not locked here: what follows is anybody's to do, but for the claim, which locks it. An idle tick writes nothing at all.
-  perform from stepwell.worker where id = me;
+  select w.asleep = sleeping
+         and w.seen_at between clock_timestamp() - interval '0.9 s' and clock_timestamp() -- else the clock was set back
+  into told
+  from stepwell.worker w
+  where w.id = me;
   if not found then
     return jsonb_build_object('alive', false);
   end if;
+  if not told then -- at most once a second: it writes the row, and the row is what the others watch
+    update stepwell.worker set seen_at = clock_timestamp(), beat = beat + 1, asleep = sleeping where id = me;
+  end if;
 
-  if exists (select from stepwell.signal_job j where j.id > since) then
+  if (select true from stepwell.signal_job j where j.id > since order by j.id limit 1) then
     perform stepwell.match_signals(500, since);
   end if;
   if whole then
@@ -1963,6 +1987,15 @@ begin
   if slots > 0 or lanes is not null then
     claim := stepwell.claim(me, slots, lanes);
     select coalesce(sum((lane ->> 2)::integer), 0) into taken from jsonb_array_elements(claim -> 'taken') as lane;
+  end if;
+  if lanes is not null and jsonb_array_length(claim -> 'claimed') between 1 and 4 then
+    select jsonb_agg(jsonb_build_array(l.id, l.definition_id, l.version, l.snapshot, l.snapshot_seq, l.losses, l.history, l.inbox,
+                                       l.bell))
+    into loaded
+    from stepwell.load(me, array(select (c ->> 0)::bigint from jsonb_array_elements(claim -> 'claimed') as c), false) l;
+    if coalesce(octet_length(loaded::text), 0) > 32768 then
+      loaded := '[]'; -- the answer is sent before the commit: see below
+    end if;
   end if;
   rung := claim -> 'rung';
   if whole and net then
@@ -1980,7 +2013,8 @@ begin
     ) l
     where l.bell > 0 or l.mail;
   end if;
-  return claim || jsonb_build_object('alive', true, 'now', stepwell.now(), 'more', taken >= slots, 'rung', rung);
+  return claim || jsonb_build_object(
+    'alive', true, 'now', stepwell.now(), 'loaded', coalesce(loaded, '[]'), 'more', taken >= slots, 'rung', rung);
 end
 $$;
 
@@ -2719,6 +2753,8 @@ GRANT ALL ON FUNCTION stepwell.current_tenant() TO stepwell_caller;
 
 REVOKE ALL ON FUNCTION stepwell.definition_by_id(wanted bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION stepwell.definition_of(wanted text, in_tenant integer, in_environment integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION stepwell.delete_definition(definition_id bigint, force boolean, by text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.delete_definition(definition_id bigint, force boolean, by text, reason text) TO stepwell_api;
 
@@ -2770,8 +2806,6 @@ GRANT ALL ON FUNCTION stepwell.now() TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.now() TO stepwell_worker;
 GRANT ALL ON FUNCTION stepwell.now() TO stepwell_report;
 GRANT ALL ON FUNCTION stepwell.now() TO stepwell_caller;
-
-REVOKE ALL ON FUNCTION stepwell.own_definition(wanted text) FROM PUBLIC;
 
 GRANT SELECT ON TABLE stepwell.process TO stepwell_api;
 GRANT SELECT ON TABLE stepwell.process TO stepwell_report;

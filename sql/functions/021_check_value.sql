@@ -3,10 +3,15 @@
 create or replace function stepwell.check_value(value jsonb, pointer text) returns void
   language plpgsql immutable
 as $$
+declare
+  size integer := octet_length(value::text);
 begin
-  if octet_length(value::text) > 1048576 then
+  if size > 1048576 then
     raise exception 'the value is larger than 1 MiB' using errcode = 'SW413', detail = pointer,
       hint = 'Keep large content elsewhere and pass a reference to it.';
+  end if;
+  if size < 128 then -- neither 64 levels nor 309 digits fit into that
+    return;
   end if;
   if jsonb_path_exists(value, '$.**{64 to last}') then
     raise exception 'the value is deeper than 64 levels' using errcode = 'SW400', detail = pointer,

@@ -92,28 +92,33 @@ as $$
                          reason => reason)
 $$;
 
--- The definition a caller means: by name, or by public id. Row of stepwell.definition, not deleted.
-create or replace function stepwell.own_definition(wanted text) returns stepwell.definition
+drop function if exists stepwell.own_definition(text); -- of release 0.1; ours alone
+-- The definition a caller means, of the caller's scope and not deleted: by public id, or by name. Returns its number.
+create or replace function stepwell.definition_of(wanted text, in_tenant integer, in_environment integer) returns bigint
   language plpgsql stable security definer
   set search_path = stepwell, pg_temp
 as $$
 declare
-  mine record := scope();
-  found_row definition;
+  found_id bigint;
 begin
-  select d.* into found_row
-  from definition d
-  where d.tenant_id = mine.tenant_id
-    and d.environment_id = mine.environment_id
-    and d.deleted_at is null
-    and (d.name = wanted or d.id = private_id('wf', wanted))
-  order by d.name = wanted
-  limit 1;
-  if not found then
+  if wanted like 'wf\_%' then
+    select d.id into found_id
+    from definition d
+    where d.id = private_id('wf', wanted)
+      and (d.tenant_id, d.environment_id) = (in_tenant, in_environment)
+      and d.deleted_at is null;
+  end if;
+  if found_id is null then
+    select d.id into found_id
+    from definition d
+    where (d.tenant_id, d.environment_id, d.name) = (in_tenant, in_environment, wanted)
+      and d.deleted_at is null;
+  end if;
+  if found_id is null then
     raise exception 'no definition % in this tenant and environment', left(wanted, 200)
       using errcode = 'SW404', detail = '/definition', hint = 'List them with: stepwell definition list';
   end if;
-  return found_row;
+  return found_id;
 end
 $$;
 
@@ -183,27 +188,37 @@ create or replace function stepwell.start_all(
   set search_path = stepwell, pg_temp
 as $$
 declare
-  wanted definition := own_definition(definition); -- of the caller's scope
-  which  integer := coalesce(version, wanted.latest_version);
+  mine   record := scope();
+  number bigint := definition_of(definition, mine.tenant_id, mine.environment_id);
+  wanted record;
   epoch  integer;
   moment timestamptz := stepwell.now();
+  common jsonb; -- what all first events say
   large  boolean := false;
   ids    bigint[];
 begin
   perform check_number(start_all.priority, -100, 100, '/priority');
   -- Serialises with deletion of the definition only; row locks would cost 15 % and make multixacts.
-  perform pg_advisory_xact_lock_shared(wanted.id);
+  perform pg_advisory_xact_lock_shared(number);
   if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
     -- What this transaction sees may be older than the lock: this fails (40001) where the definition was changed since.
-    perform from definition d where d.id = wanted.id for share;
+    perform from definition d where d.id = number for share;
   end if;
-  wanted := definition_by_id(wanted.id); -- not by its name: that may be another definition's by now
+  select d.id, d.name, d.enabled, v.version -- by its number: the name may be another definition's by now
+  into wanted
+  from definition d
+  left join definition_version v on v.definition_id = d.id and v.version = coalesce(start_all.version, d.latest_version)
+  where d.id = number
+    and d.deleted_at is null;
+  if not found then
+    perform definition_by_id(number); -- deleted since: says so
+  end if;
   if not wanted.enabled then
     raise exception 'the definition % is disabled', wanted.name using errcode = 'SW411', detail = '/definition',
       hint = 'Enable the definition first.';
   end if;
-  if not exists (select from definition_version v where v.definition_id = wanted.id and v.version = which) then
-    raise exception 'the definition % has no version %', wanted.name, which using errcode = 'SW404',
+  if wanted.version is null then
+    raise exception 'the definition % has no version %', wanted.name, start_all.version using errcode = 'SW404',
       detail = '/version', hint = 'Leave version out to use the latest.';
   end if;
   perform check_who(by, reason);
@@ -214,46 +229,47 @@ begin
                         pointer || case when pointer = '/inputs' then '/' || place - 1 else '' end);
     large := large or octet_length(inputs[place]::text) > 8192;
   end loop;
+  common := jsonb_strip_nulls(jsonb_build_object(
+    'definition_id', wanted.id, 'version', wanted.version,
+    'priority', nullif(start_all.priority, 0),
+    'business_key', start_all.business_key,
+    'by', signed(start_all.by), 'reason', start_all.reason, 'labels', start_all.labels,
+    'trigger', start_all.trigger, 'traceparent', start_all.traceparent));
   epoch := feed_epoch();
   ids := array(select new_id() from generate_series(1, cardinality(inputs)));
 
   if start_all.business_key is not null then
-    perform take_business_key(wanted.tenant_id, wanted.environment_id, wanted.id, start_all.business_key, ids[1]);
+    perform take_business_key(mine.tenant_id, mine.environment_id, wanted.id, start_all.business_key, ids[1]);
   end if;
 
   insert into process (id, tenant_id, environment_id, definition_id, version, priority, status, business_key, created_at,
                        labels)
-  select id, wanted.tenant_id, wanted.environment_id, wanted.id, which, start_all.priority, 'CREATED',
+  select id, mine.tenant_id, mine.environment_id, wanted.id, wanted.version, start_all.priority, 'CREATED',
          start_all.business_key, moment, start_all.labels
   from unnest(ids) as id;
 
   if large then -- an insert of no rows costs a tenth of a start
     insert into payload (process_id, n, tenant_id, environment_id, body)
-    select t.id, 0, wanted.tenant_id, wanted.environment_id, t.input
+    select t.id, 0, mine.tenant_id, mine.environment_id, t.input
     from unnest(ids, inputs) as t(id, input)
     where octet_length(t.input::text) > 8192;
   end if;
 
   insert into history (process_id, seq, tenant_id, environment_id, v, feed_epoch, at, type, data)
-  select t.id, 1, wanted.tenant_id, wanted.environment_id, 1, epoch, moment, 'process.created',
-         jsonb_strip_nulls(jsonb_build_object(
-           'definition_id', wanted.id, 'version', which,
-           'priority', nullif(start_all.priority, 0),
-           'business_key', start_all.business_key,
-           'by', signed(start_all.by), 'reason', start_all.reason, 'labels', start_all.labels,
-           'trigger', start_all.trigger, 'traceparent', start_all.traceparent))
+  select t.id, 1, mine.tenant_id, mine.environment_id, 1, epoch, moment, 'process.created',
+         common
          || case when octet_length(t.input::text) > 8192 then '{"input_ref": 0}'::jsonb
                  else jsonb_build_object('input', coalesce(t.input, 'null')) end
   from unnest(ids, inputs) as t(id, input);
 
   if start_all.labels is not null then
     insert into process_label (tenant_id, environment_id, name, value, process_id)
-    select wanted.tenant_id, wanted.environment_id, l.key, l.value, t.id
+    select mine.tenant_id, mine.environment_id, l.key, l.value, t.id
     from unnest(ids) as t(id), jsonb_each_text(start_all.labels) as l;
   end if;
 
   insert into job (priority, lane, id, process_id, tenant_id, environment_id)
-  select start_all.priority, wanted.tenant_id, id, id, wanted.tenant_id, wanted.environment_id
+  select start_all.priority, mine.tenant_id, id, id, mine.tenant_id, mine.environment_id
   from unnest(ids) as id;
   perform wake_workers();
 
@@ -269,7 +285,7 @@ revoke all on function
   stepwell.start_all(text, jsonb[], text, integer, integer, text, text, text, jsonb, jsonb, text),
   stepwell.check_origin(jsonb, text),
   stepwell.take_business_key(integer, integer, bigint, text, bigint),
-  stepwell.own_definition(text) from public;
+  stepwell.definition_of(text, integer, integer) from public;
 grant execute on function
   stepwell.start_process(text, jsonb, text, integer, integer, text, text),
   stepwell.start_process(text, jsonb, jsonb, text, integer, integer, text, text, jsonb, text),

@@ -55,15 +55,17 @@ where v.definition_id = %(definition_id)s
 
 -- :name worker.watch
 -- All worker rows, and whether their session lock is held. Rows: one per writing connection of the installation.
--- bigint advisory locks appear in pg_locks as (classid, objid) = high and low 32 bits with objsubid 1.
-select w.id, w.beat, exists (
-  select from pg_locks k
+-- bigint advisory locks appear in pg_locks as (classid, objid) = high and low 32 bits with objsubid 1. Looked at once for all
+-- rows: each look at pg_locks stops everybody who takes a lock.
+with held as materialized (
+  select (k.classid::bigint << 32) | k.objid::bigint as id
+  from pg_locks k
   where k.locktype = 'advisory'
     and k.database = (select oid from pg_database where datname = current_database())
     and k.objsubid = 1
-    and k.classid = (w.id >> 32)::oid
-    and k.objid = (w.id & 4294967295)::oid
-    and k.granted) as locked
+    and k.granted
+)
+select w.id, w.beat, w.id in (select id from held) as locked
 from stepwell.worker w
 
 -- :name worker.rescue

@@ -81,6 +81,7 @@ STATEMENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "task": ("task.get", {"process_id": 1, "path": "a"}),
     "tasks of a process": ("task.list", {**TASKS, "process_id": 1}),
     "idempotency": ("idempotency.get", {"key": "x"}),
+    "known keys": ("idempotency.known", {"keys": ["x", "y"]}),
     "answer": ("idempotency.answer", {"key": "x", "answer": "{}"}),
 }
 INDEX = {

@@ -72,8 +72,8 @@ WORKER_VALUES: dict[str, dict[str, str]] = {
 }
 # What reads one row or none, of tables that have no more.
 TRIVIAL = {
-    "api.begin", "api.schema", "idempotency.claim", "process.clock_may_move", "worker.ensure_partitions", "worker.listen",
-    "worker.lock", "worker.register",
+    "api.begin", "api.schema", "idempotency.claim", "idempotency.keep", "process.clock_may_move", "worker.ensure_partitions",
+    "worker.listen", "worker.lock", "worker.register",
 }  # fmt: skip
 
 
