@@ -7,6 +7,7 @@ The config comes with its references already resolved, so every value is hostile
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -35,7 +36,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 
 
-class HttpRequest(Struct, frozen=True, kw_only=True):
+class HttpRequest(Struct, frozen=True, kw_only=True, dict=True):
     """One call. `query` in order, repeated names allowed; `expect_status` None means any 2xx.
 
     `redact` holds secret values that must not come back in outputs, headers and failures. `secret_headers` and
@@ -90,12 +91,12 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
             secret_headers=tuple(config.get("secret_headers", ())),
             secret_body=config.get("secret_body", False),
         )
-        request.target()
-        request.content()
+        _ = request.target, request.content  # each is made once, and refused here
         return request
 
+    @cached_property
     def target(self) -> URL:
-        """Return the URL with its query. Raises RequestInvalid."""
+        """The URL with its query. Raises RequestInvalid."""
         if _NOT_IN_URL.search(self.url):
             raise RequestInvalid("The URL contains a space, a backslash or a control character.", "/url")
         try:
@@ -112,8 +113,9 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
             raise RequestInvalid("The URL must not hold a user or password; use a header.", "/url")
         return query
 
+    @cached_property
     def content(self) -> bytes | None:
-        """Return the body as sent. Raises RequestInvalid."""
+        """The body as sent. Raises RequestInvalid."""
         given = self._header("content-type")
         check_types(self.body_type, given)
         if self.body is None:

@@ -69,7 +69,7 @@ class Hop(NamedTuple):
 
 def first_hop(request: HttpRequest) -> Hop:
     """Return the request that the config describes. Raises RequestInvalid."""
-    return Hop(request.method, request.target(), request.sent_headers(), request.content())
+    return Hop(request.method, request.target, request.sent_headers(), request.content)
 
 
 def redirects(request: HttpRequest, status: int, locations: Sequence[str]) -> bool:

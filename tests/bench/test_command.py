@@ -113,10 +113,22 @@ def test_who_ends_it_otherwise_than_by_ctrl_c_ends_it_in_the_same_order(runner: 
     assert signal.getsignal(number) is signal.default_int_handler
 
 
+def _heed_ctrl_c() -> None:
+    """Undo what the tests inherit where they run in the background: there SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_run_that_is_interrupted_leaves_its_figures_and_nothing_else(tmp_path: Path) -> None:
     note, out = tmp_path / "running.json", tmp_path / "two words"
     command = [sys.executable, "-m", "tests.bench.hanging", str(note), "bench", "run", "--quick", "--out", str(out)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_ctrl_c,  # noqa: PLW1509  it calls one function of the system's
+    ) as program:
         eventually(lambda: note.exists() or program.poll() is not None, what="the second trial runs")
         program.send_signal(signal.SIGINT)
         _, said = program.communicate(timeout=30)

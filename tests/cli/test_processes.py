@@ -239,9 +239,8 @@ def test_with_port_0_each_takes_one_that_is_free_and_says_which(house: House) ->
 
 def test_a_range_of_ports_that_cannot_be_had_is_refused_in_one_line(house: House) -> None:
     url = house.dsn("house_worker")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        first = port - 1
+    first = consecutive(3)
+    with socket.create_server(("127.0.0.1", port := first + 1)):
         busy = run(
             house.folder, "worker", "--processes", "3", "--observe", f"127.0.0.1:{first}", STEPWELL_DATABASE_URL=url
         )

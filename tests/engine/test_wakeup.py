@@ -67,23 +67,25 @@ class Wire:
         self.dsn = make_conninfo(dsn, host="127.0.0.1", port=self._listener.getsockname()[1])
         self.sent = bytearray()
         self._ends: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._door = threading.Thread(target=self._accept, daemon=True)
+        self._door.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for end in (self._listener, *self._ends):
-            with contextlib.suppress(OSError):  # it is over already
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+        _end(self._listener)
+        self._door.join()  # nobody comes in any more
+        for end in self._ends:
+            _end(end)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # closed
             while True:
                 near, _ = self._listener.accept()
+                self._ends.append(near)
                 far = socket.create_connection(self._to)
-                self._ends += [near, far]
+                self._ends.append(far)
                 threading.Thread(target=self._pass, args=(near, far, self.sent), daemon=True).start()
                 threading.Thread(target=self._pass, args=(far, near, bytearray()), daemon=True).start()
 
@@ -93,6 +95,12 @@ class Wire:
                 kept += data
                 to.sendall(data)
             to.shutdown(socket.SHUT_WR)
+
+
+def _end(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it is over already
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
 
 
 def heard(house: House, name: str, act: Callable[[], object]) -> int:

@@ -292,6 +292,7 @@ def test_random_bytes_and_broken_requests_do_no_harm(bare: ApiProcess, seed: int
 
 
 def test_connections_that_are_reset_at_any_moment_leave_nothing_behind(bare: ApiProcess) -> None:
+    assert ask(bare, GET).status == 200  # it has all its files open
     before = bare.files()
     for n in range(400):
         wire = bare.dial()

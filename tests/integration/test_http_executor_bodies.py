@@ -35,7 +35,7 @@ async def test_a_form_is_sent_as_names_and_values() -> None:
 
 @given(st.dictionaries(TEXT, SCALAR | st.lists(SCALAR, min_size=1)))
 def test_whatever_a_form_holds_its_reader_gets_back(body: dict[str, Any]) -> None:
-    data = HttpRequest.from_config({"url": "http://a", "body": body, "body_type": "form"}, KEY).content()
+    data = HttpRequest.from_config({"url": "http://a", "body": body, "body_type": "form"}, KEY).content
     assert data is not None
     expected = [(name, one) for name, given in body.items() for one in (given if isinstance(given, list) else [given])]
     text = [(name, one if isinstance(one, str) else msgspec.json.encode(one).decode()) for name, one in expected]

@@ -191,7 +191,7 @@ class TestAddresses:
         ["shop.test", "SHOP.test.", "a_b.test", "bücher.test", "xn--bcher-kva.test", "8.8.8.8", "[2001:4860::8]"],
     )
     def test_names_and_addresses_as_people_write_them_pass(self, host: str) -> None:
-        assert request(f"https://{host}/").target().raw_host
+        assert request(f"https://{host}/").target.raw_host
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
     async def test_an_allowed_address_goes_through_the_proxy(self, host: str) -> None:

@@ -277,7 +277,7 @@ class TestFiles:
         (files / "..data").mkdir()
         trust = read_trust(None, files)
         written = f"[{host}]" if ":" in host else host
-        assert trust.context(request(f"https://{written}/").target().raw_host or "") is not trust.context("other.test")
+        assert trust.context(request(f"https://{written}/").target.raw_host or "") is not trust.context("other.test")
 
     def test_a_folder_that_is_missing_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(SettingError, match="nowhere"):

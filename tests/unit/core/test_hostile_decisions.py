@@ -297,7 +297,7 @@ def test_an_empty_host_does_not_make_one_of_the_secret_behind_it() -> None:
 def test_a_secret_may_stand_in_path_and_query(url: str, value: Any, sent: str) -> None:
     config = request({"url": url}, value)
     assert config["url"] == sent
-    assert HttpRequest.from_config(config, "id").target().host == "h"
+    assert HttpRequest.from_config(config, "id").target.host == "h"
 
 
 # ---- documents
