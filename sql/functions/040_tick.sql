@@ -65,12 +65,16 @@ begin
     select coalesce(sum((lane ->> 2)::integer), 0) into taken from jsonb_array_elements(claim -> 'taken') as lane;
   end if;
   if lanes is not null and jsonb_array_length(claim -> 'claimed') between 1 and 4 then
-    select jsonb_agg(jsonb_build_array(l.id, l.definition_id, l.version, l.snapshot, l.snapshot_seq, l.losses, l.history, l.inbox,
-                                       l.bell))
-    into loaded
-    from stepwell.load(me, array(select (c ->> 0)::bigint from jsonb_array_elements(claim -> 'claimed') as c), false) l;
-    if coalesce(octet_length(loaded::text), 0) > 32768 then
-      loaded := '[]'; -- the answer is sent before the commit: see below
+    begin
+      select coalesce(jsonb_agg(jsonb_build_array(l.id, l.definition_id, l.version, l.snapshot, l.snapshot_seq, l.losses, l.history,
+                                                  l.inbox, l.bell)), '[]')
+      into loaded
+      from stepwell.load(me, array(select (c ->> 0)::bigint from jsonb_array_elements(claim -> 'claimed') as c), false) l;
+    exception when others then
+      loaded := '[]'; -- the claim stands, so that what cannot be read is counted as lost and set aside in the end
+    end;
+    if octet_length(loaded::text) > 32768 then
+      loaded := '[]'; -- the answer is sent before the commit: see above
     end if;
   end if;
   rung := claim -> 'rung';
@@ -90,7 +94,7 @@ begin
     where l.bell > 0 or l.mail;
   end if;
   return claim || jsonb_build_object(
-    'alive', true, 'now', stepwell.now(), 'loaded', coalesce(loaded, '[]'), 'more', taken >= slots, 'rung', rung);
+    'alive', true, 'now', stepwell.now(), 'loaded', loaded, 'more', taken >= slots, 'rung', rung);
 end
 $$;
 
