@@ -177,6 +177,17 @@ def tasks_and_signals(client: Client) -> None:
     settled(client, resumed.id, ProcessStatus.WAITING)
 
 
+def failed_again(client: Client, process_id: str) -> None:
+    """Wait until a process has failed twice: before its retry is read it has failed as well."""
+
+    def look() -> bool:
+        return [event.type for event in client.every(client.get_process_history, process_id)].count(
+            "process.failed"
+        ) == 2
+
+    eventually(look, what=f"{process_id} has failed again")
+
+
 def failures(client: Client) -> None:
     ids = client.start_processes("failing", [{}, {}]).ids
     for process_id in ids:
@@ -185,10 +196,10 @@ def failures(client: Client) -> None:
 
     assert {item.id for item in found.items} == set(ids)
     assert client.retry_process(ids[0], by="ines").id == ids[0]
-    settled(client, ids[0], ProcessStatus.FAILED)
+    failed_again(client, ids[0])
     some = client.retry_processes(ids=[ids[1], "prc_0000000000000"], reason="mended")
     assert ([one.process_id for one in some.accepted], [one.code for one in some.refused]) == ([ids[1]], ["not_found"])
-    settled(client, ids[1], ProcessStatus.FAILED)
+    failed_again(client, ids[1])
     hour = timedelta(hours=1)
     all_ = client.retry_processes(definition="failing", created_after=datetime.now(UTC) - hour, limit=10)
     assert {one.process_id for one in all_.accepted} == set(ids)
