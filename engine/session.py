@@ -65,9 +65,7 @@ class Session:
         self._wanted = wanted(observe)
         self._opener = Opener(link, me, observe, self._begin)
         self._flusher = Flusher(link, me, observe, self)
-        self._hurry = (
-            asyncio.Event()
-        )  # tick now: jobs are left for free slots, somebody calls, or something has changed
+        self._hurry = asyncio.Event()  # tick now: jobs are left, somebody calls, or something has changed
         self._claims = Claims(link, me, settings.worker_slots, self._hurry.set, listens=settings.lock_probe)
         self._taking = True  # false: claim no more (draining, or a newer release is at work)
         self._draining = False

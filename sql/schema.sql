@@ -1965,7 +1965,7 @@ declare
   told  boolean; -- what our row says is still true
   since bigint := case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end;
 begin
-  -- Not locked here: what follows is anybody's to do, but for the claim, which locks it. An idle tick writes nothing at all.
+  -- Not locked here: what follows is anybody's to do, but for the claim, which locks it.
   select w.asleep = sleeping
          and w.seen_at between clock_timestamp() - interval '0.9 s' and clock_timestamp() -- else the clock was set back
   into told

@@ -16,8 +16,8 @@
 --
 -- slots: how many jobs to take at most. lanes: see claim. sleeping: whether callers should wake us (see wake_workers).
 -- Returns {alive, now, claimed, loaded, rung: [[process, bell, has mail]…], more, taken, waiting}; claimed, taken and waiting as
--- claim returns them; loaded: rows of load, for all that is claimed or for none. alive = false: the worker row is gone; drop everything and register anew. more: as many as asked; only
--- workers of release 0.1 read it.
+-- claim returns them; loaded: rows of load, for all that is claimed or for none. alive = false: the worker row is gone; drop
+-- everything and register anew. more: as many as asked; only workers of release 0.1 read it.
 -- Bells only, no mail: the answer is sent before the commit, and a large one to a client that does not read would keep the
 -- transaction and its locks open. `has mail` is looked up only where jobs may be left unclaimed (no slots, or a backlog):
 -- there a ring may not have reached its lease yet.
@@ -41,7 +41,7 @@ declare
   told  boolean; -- what our row says is still true
   since bigint := case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end;
 begin
-  -- Not locked here: what follows is anybody's to do, but for the claim, which locks it. An idle tick writes nothing at all.
+  -- Not locked here: what follows is anybody's to do, but for the claim, which locks it.
   select w.asleep = sleeping
          and w.seen_at between clock_timestamp() - interval '0.9 s' and clock_timestamp() -- else the clock was set back
   into told
