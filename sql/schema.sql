@@ -251,10 +251,7 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     AS $$
-  with recursive me as materialized (
-    select w.id from stepwell.worker w where w.id = claim.me for key share
-  ),
-  head as ( -- the lanes that are not empty: one look into the index each
+  with recursive head as ( -- the lanes that are not empty: one look into the index each
     (select j.priority, j.lane, 1 as place
      from stepwell.job j
      where lanes is null or lanes ? 'others'
@@ -280,6 +277,24 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
            least(coalesce((lanes -> 'caps' ->> h.lane::text)::integer, (lanes ->> 'others')::integer, slots),
                  greatest(1, slots / (select max(place) from head)))
     from head h
+  ),
+  me as materialized ( -- locked only where there is something to claim: a lock is a write, and idle workers ask all the time
+    select w.id
+    from stepwell.worker w
+    where w.id = claim.me
+      and (
+        select true
+        from asked a,
+        lateral (
+          select from stepwell.job j
+          where j.priority = a.priority
+            and j.lane = a.lane
+            and j.id > a.floor
+          order by j.priority, j.lane, j.id
+          limit 1
+        ) j
+        limit 1)
+    for key share
   ),
   chosen as materialized (
     select c.at
@@ -1965,6 +1980,7 @@ declare
   told  boolean; -- what our row says is still true
   since bigint := case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end;
 begin
+  perform set_config('synchronous_commit', 'off', true); -- a tick promises nothing: what is done outside waits for a flush
   -- Not locked here: what follows is anybody's to do, but for the claim, which locks it.
   select w.asleep = sleeping
          and w.seen_at between clock_timestamp() - interval '0.9 s' and clock_timestamp() -- else the clock was set back

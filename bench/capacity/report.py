@@ -53,7 +53,7 @@ def made(setup: Setup, found: Found, target: Target, effort: Effort, notes: Iter
         target=target,
         needs=tuple(sizing.needs(found.cost, target)),
         bounds=tuple(sizing.bounds(found.cost, target)),
-        assumptions=(*notes, *_of_method(setup, found, target, effort)),
+        assumptions=(*notes, *_of_measuring(setup, found, effort), *_of_reckoning(target), *_of_tool(setup)),
         sustained_per_s=found.sustained_per_s,
         cost=found.cost,
         trial=found.trial,
@@ -87,59 +87,55 @@ def _bottleneck(setup: Setup, found: Found) -> str:
     return "Beyond, neither slots nor processors of PostgreSQL and workers are used up: look at disk and neighbours."
 
 
-def _of_method(setup: Setup, found: Found, target: Target, effort: Effort) -> list[str]:
+def _of_measuring(setup: Setup, found: Found, effort: Effort) -> list[str]:
+    """Say what ran, and what its figures are of."""
     skipped = [step["id"] for step in setup.document["steps"] if step["id"] not in found.trial.ran]
     not_run = f" Not run: {', '.join(skipped)}." if skipped else ""
     last = found.stages[-1]
-    way = f"Every process goes the way that these answers and this input lead: {', '.join(found.trial.ran)}.{not_run}"
-    sustained = (
-        f"A stage is sustained where p95 from schedule to start is at most {effort.limit_s * 1000:.0f} ms and what is "
-        f"in flight does not grow. Stages take {effort.seconds:g} s at least; their schedule waits for nothing."
-    )
-    cost = (
-        f"What a process costs was measured at {number(last.rate_per_s)}/s, {effort.measure_at:.0%} of the "
-        f"{'highest rate sustained' if found.sustained_per_s else 'lowest rate tried'}; busier workers make larger "
-        f"batches and pay less for each process. The tool's starts came late by {last.late_s * 1000:.0f} ms at p95."
-    )
-    day = (
-        "The peak rate decides cores, the mean rate decides disk: WAL, disk and what is kept take --rate for all of a "
-        "day's 86,400 s."
-    )
-    wal = (
-        "WAL is a lower bound: whole pages after a checkpoint are in it only as far as one fell into the stage. A "
-        "replica and an archive take as much again each."
-    )
-    kept = "Old months are dropped by hand: nothing does it by itself yet."
-    hot = (
-        f"In PostgreSQL's memory is what workers hold and what was touched in the last {sizing.CHECKPOINT_S / 60:g} "
-        "minutes, at its start and after each wait. What waits for longer is read from disk when it goes on."
-    )
-    slots = (
-        f"Workers have STEPWELL_WORKER_SLOTS={setup.slots} and STEPWELL_HTTP_CONCURRENCY={setup.calls}; their memory "
-        "is without that of the supervisor of --processes."
-    )
     failed = [f"Of {last.started:,} processes {last.seen.failed} FAILED meanwhile: their calls were refused too often."]
     memory = ["The database lay in memory (tmpfs), so commits cost nothing: measure on a disk. Set TMPDIR."]
-    most = (
-        f"One PostgreSQL is trusted with {sizing.MOST_CORES} cores, {sizing.MOST_WAL_PER_S / 1e6:.0f} MB of WAL a "
-        f"second, {sizing.MOST_DISK / 1e12:.0f} TB and {sizing.MOST_CONNECTIONS} connections."
-    )
     return [
-        way,
-        sustained,
-        cost,
-        f"{target.utilisation:.0%} utilisation: the rest is head-room for peaks, vacuum, backups and a lost machine.",
-        "Cores like this machine's, and CPU, WAL and disk that grow with the rate. Nothing else ran meanwhile.",
-        day,
-        wal,
-        kept,
-        hot,
-        slots,
-        *_of_tool(setup),
-        "Status queries, reports, the event feed and logs below level error are not part of the load.",
-        most,
+        f"Every process goes the way that these answers and this input lead: {', '.join(found.trial.ran)}.{not_run}",
+        (
+            f"A stage is sustained where p95 from schedule to start is at most {effort.limit_s * 1000:.0f} ms and what is "
+            f"in flight does not grow. Stages take {effort.seconds:g} s at least; their schedule waits for nothing."
+        ),
+        (
+            f"What a process costs was measured at {number(last.rate_per_s)}/s, {effort.measure_at:.0%} of the "
+            f"{'highest rate sustained' if found.sustained_per_s else 'lowest rate tried'}; busier workers make larger "
+            f"batches and pay less for each process. The tool's starts came late by {last.late_s * 1000:.0f} ms at p95."
+        ),
+        (
+            f"Workers have STEPWELL_WORKER_SLOTS={setup.slots} and STEPWELL_HTTP_CONCURRENCY={setup.calls}; their memory "
+            "is without that of the supervisor of --processes."
+        ),
         *(failed if last.seen.failed else []),
         *(memory if found.machine.filesystem == "tmpfs" else []),
+    ]
+
+
+def _of_reckoning(target: Target) -> list[str]:
+    """Say how the needs of the target follow from what was measured."""
+    return [
+        f"{target.utilisation:.0%} utilisation: the rest is head-room for peaks, vacuum, backups and a lost machine.",
+        "Cores like this machine's, and CPU, WAL and disk that grow with the rate. Nothing else ran meanwhile.",
+        (
+            "The peak rate decides cores, the mean rate decides disk: WAL, disk and what is kept take --rate for all of a "
+            "day's 86,400 s."
+        ),
+        (
+            "WAL is a lower bound: whole pages after a checkpoint are in it only as far as one fell into the stage. A "
+            "replica and an archive take as much again each."
+        ),
+        "Old months are dropped by hand: nothing does it by itself yet.",
+        (
+            f"In PostgreSQL's memory is what workers hold and what was touched in the last {sizing.CHECKPOINT_S / 60:g} "
+            "minutes, at its start and after each wait. What waits for longer is read from disk when it goes on."
+        ),
+        (
+            f"One PostgreSQL is trusted with {sizing.MOST_CORES} cores, {sizing.MOST_WAL_PER_S / 1e6:.0f} MB of WAL a "
+            f"second, {sizing.MOST_DISK / 1e12:.0f} TB and {sizing.MOST_CONNECTIONS} connections."
+        ),
     ]
 
 
@@ -156,6 +152,7 @@ def _of_tool(setup: Setup) -> list[str]:
         f"The tool's own statements count as PostgreSQL's: it {own}.",
         *([cheap] if batches else []),
         *([without_api] if setup.through == "sql" else []),
+        "Status queries, reports, the event feed and logs below level error are not part of the load.",
     ]
 
 
