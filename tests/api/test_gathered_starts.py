@@ -2,11 +2,19 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 
 import httpx
 import psycopg
+import pytest
 
+from api import gathering
+from api.catalogue import Catalogue
+from api.database import Database
+from engine.errors import NotFound, Unavailable
+from engine.store.base import Scope
 from tests.api.client import PROCESSES, Api, problem, publish
+from tests.house import House, eventually
 
 STRICT = {
     "name": "strict",
@@ -14,6 +22,7 @@ STRICT = {
     "steps": [{"id": "a", "type": "noop", "config": {}}],
 }
 LOOSE = {"name": "loose", "steps": [{"id": "a", "type": "noop", "config": {}}]}
+TAKE = "insert into stepwell.idempotency_key (tenant_id, environment_id, key, fingerprint) values (%s, %s, %s, '')"
 
 
 async def _all(
@@ -70,12 +79,8 @@ async def test_a_key_that_another_transaction_holds_keeps_nobody_else_from_start
     client = await api.client()
     await publish(client, LOOSE)
     body: dict[str, object] = {"definition": "loose", "input": {}}
-    scope = api.house.scopes["acme_prod"]
     with psycopg.connect(api.house.dsn("superuser")) as other:
-        other.execute(
-            "insert into stepwell.idempotency_key (tenant_id, environment_id, key, fingerprint) values (%s, %s, %s, '')",
-            (*scope, "http:key-7"),
-        )
+        other.execute(TAKE, (*api.house.scopes["acme_prod"], "http:key-7"))
         answers = await _all(client, [body] * 20, [f"key-{n}" for n in range(20)])
         other.rollback()
     for n, answer in enumerate(answers):
@@ -88,6 +93,37 @@ async def test_a_key_that_another_transaction_holds_keeps_nobody_else_from_start
     assert [a.json()["id"] for n, a in enumerate(again) if n != 7] == [
         a.json()["id"] for n, a in enumerate(answers) if n != 7
     ]
+
+
+async def test_a_key_that_another_transaction_takes_meanwhile_undoes_nobody_elses_start(api: Api) -> None:
+    client = await api.client()
+    await publish(client, LOOSE)
+    body: dict[str, object] = {"definition": "loose", "input": {}}
+    waiting = "select count(*) from pg_locks where not granted"
+    with psycopg.connect(api.house.dsn("superuser")) as other:
+        other.execute(TAKE, (*api.house.scopes["acme_prod"], "http:key-7"))
+        under_way = asyncio.create_task(_all(client, [body] * 20, [f"key-{n}" for n in range(20)]))
+        await asyncio.to_thread(eventually, lambda: api.house.value(waiting), what="they wait for the key")
+        other.commit()
+    answers = await under_way
+    problem(answers.pop(7), 422, "idempotency_mismatch")
+    assert {answer.status_code for answer in answers} == {201}
+    assert api.written()["process"] == 19
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_requests_sent_again_keep_no_others_from_going_together(api: Api, *, before: bool) -> None:
+    """Fails where only PostgreSQL's refusal tells of a key that is known or comes twice: it undoes all it came with."""
+    client = await api.client()
+    await publish(client, LOOSE)
+    body: dict[str, object] = {"definition": "loose", "input": {}}
+    if before:
+        await _all(client, [body], ["the-key"])
+    answers = await _all(client, [body] * 80, [None, "the-key"] * 40)
+    assert {answer.status_code for answer in answers} == {201}
+    assert [answer.headers.get("idempotency-replayed") for answer in answers].count("true") == 39 + before
+    assert api.written()["process"] == 41
+    assert _transactions(api) < 41
 
 
 async def test_one_key_sent_many_times_at_once_starts_one_process(api: Api) -> None:
@@ -113,3 +149,70 @@ async def test_a_definition_that_is_not_there_refuses_each_request(api: Api) -> 
     answers = await _all(client, [{"definition": "nowhere"}] * 10, [None] * 10)
     for answer in answers:
         problem(answer, 404, "not_found")
+
+
+@pytest.fixture
+async def starts(house: House) -> AsyncIterator[gathering.Gathered]:
+    """Return what gathers the starts of one application, without requests around them."""
+    database = Database(house.dsn("house_api"), 8)
+    await database.open()
+    yield gathering.Gathered(Catalogue(database))
+    await database.close()
+
+
+def wanted(house: House, definition: str) -> gathering.Start:
+    values = {"priority": 0, "labels": None, "by": "tester", "reason": None, "traceparent": None}
+    return gathering.Start(Scope(*house.scopes["acme_prod"], "acme", "prod"), definition, None, {}, values)
+
+
+async def test_what_is_wrong_with_the_definition_is_told_at_once_and_nobody_goes_on_his_own_to_hear_it(
+    house: House, starts: gathering.Gathered
+) -> None:
+    """Fails where each of two hundred would ask PostgreSQL again."""
+    house.publish({**LOOSE, "name": "shut", "enabled": False})
+    asked = [wanted(house, name) for name in ("shut", "nowhere") for _ in range(5)]
+    told = await asyncio.gather(*(starts.start(one) for one in asked), return_exceptions=True)
+
+    assert [getattr(error, "sqlstate", None) for error in told[:5]] == ["SW411"] * 5
+    assert [type(error) for error in told[5:]] == [NotFound] * 5
+
+
+async def test_who_has_waited_too_long_when_his_turn_comes_is_told_so_and_not_started(
+    house: House, starts: gathering.Gathered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.publish(LOOSE)
+    monkeypatch.setattr(gathering, "AT_ONCE", 1)  # so that one comes after the other
+    one = wanted(house, "loose")
+    busy = "select count(*) from pg_locks where relation = 'stepwell.process'::regclass and not granted"
+    with psycopg.connect(house.dsn("superuser")) as other:
+        other.execute("lock table stepwell.process in exclusive mode")
+        first = asyncio.create_task(starts.start(one))
+        await asyncio.to_thread(eventually, lambda: house.value(busy), what="it waits for the table")
+        late = [asyncio.create_task(starts.start(one)) for _ in range(10)]
+        await asyncio.sleep(0)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(gathering, "WAIT_S", 0.0)
+            other.rollback()
+            told = await asyncio.gather(*late, return_exceptions=True)
+    after = await starts.start(one)
+
+    assert [type(error) for error in told] == [Unavailable] * 10
+    assert [answer and answer.status for answer in (await first, after)] == [201, 201]
+    assert house.value("select count(*) from stepwell.process") == 2
+
+
+async def test_a_start_that_waited_in_vain_may_be_sent_again_with_its_key(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await api.client()
+    await publish(client, LOOSE)
+    body: dict[str, object] = {"definition": "loose", "input": {}}
+    monkeypatch.setattr(gathering, "WAIT_S", 0.0)
+    [refused] = await _all(client, [body], ["the-key"])
+    problem(refused, 503, "unavailable")
+    assert int(refused.headers["retry-after"]) > 0
+    assert (api.written()["process"], api.written()["idempotency_key"]) == (0, 0)
+
+    monkeypatch.undo()
+    [started] = await _all(client, [body], ["the-key"])
+    assert (started.status_code, started.headers.get("idempotency-replayed")) == (201, None)
