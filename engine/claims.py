@@ -79,4 +79,4 @@ class Claims:
         until_whole = self._whole_at - now
         if self.more or not free or wanted is None:
             return tick, 0.0 if self.more else until_whole
-        return tick, min(until_whole, self._rest.after(len(tick.taken), whole=whole, woken=woken))
+        return tick, min(until_whole, self._rest.after(len(tick.taken), whole=whole, woken=woken, now=now))

@@ -1,18 +1,22 @@
 """When a session looks for jobs again: at once while there are any, seldom while there are none. Pure.
 
 A session that finds nothing goes to sleep: its worker row says so, and callers wake it (stepwell.wake_workers). Those
-who looked at the row before it said so commit later, so it looks again after each of PAUSES. After that it is woken, or
-its next whole tick finds what nobody told it of.
+who looked at the row before it said so commit later, so it looks again after each of PAUSES, whatever it finds
+meanwhile. After that it is woken, or its next whole tick finds what nobody told it of.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 # Between whole ticks. With one look at the other workers a second that makes four statements of an idle worker.
 WHOLE_SECONDS = 0.33
 BREATH_SECONDS = 0.002  # between claims that find something: what comes meanwhile is claimed in one
 PAUSES = (0.001, 0.003, 0.010, 0.030, 0.100)
 TIRED = 3  # claims in a row that found nothing: then it goes to sleep
-BUSY = 4  # claims in a row that found something: then nobody needs to wake it
+BUSY = 4  # claims in a row that found something, each soon after the one before: then nobody needs to wake it
+SOON_SECONDS = 0.010
+OUTRUN = 3  # calls since the last find that led to nothing. One or two may be for what an own claim has just taken
 
 
 class Rest:
@@ -20,28 +24,36 @@ class Rest:
 
     def __init__(self) -> None:
         self.sleeping = False  # what its worker row is to say
-        self._found = 0  # claims in a row that found something
+        self._looks: Iterator[float] = iter(())  # pauses still to come since it fell asleep
+        self._found = 0  # claims in a row that found something soon
+        self._found_at = 0.0
         self._empty = 0  # claims in a row that found nothing
-        self._deaf = False  # others were quicker: until the next whole tick no call wakes it
+        self._in_vain = 0  # calls since the last find that led to nothing
+        self._deaf = False  # others are quicker: until the next whole tick no call wakes it
 
     @property
     def deaf(self) -> bool:
         """Tell whether it does not listen."""
         return self._deaf
 
-    def after(self, claimed: int, *, whole: bool, woken: bool) -> float:
-        """Return the longest pause after a claim, in seconds. `woken`: it was made because somebody called."""
-        self._deaf = woken and not claimed and not whole
+    def after(self, claimed: int, *, whole: bool, woken: bool, now: float) -> float:
+        """Return the longest pause after a claim, in seconds. `woken`: it was made because somebody called.
+
+        `now`: seconds of a clock that is never set back.
+        """
         if claimed:
-            self._found, self._empty = self._found + 1, 0
-            if self._found >= BUSY:
-                self.sleeping = False
-            return WHOLE_SECONDS if self.sleeping else BREATH_SECONDS
-        self._found = 0
-        self._empty += 1
-        if not self.sleeping:
-            if self._empty >= TIRED:
-                self.sleeping, self._empty = True, 0
-                return 0.0
-            return PAUSES[self._empty - 1]
-        return PAUSES[self._empty - 1] if self._empty <= len(PAUSES) and not woken else WHOLE_SECONDS
+            self._found = self._found + 1 if now - self._found_at < SOON_SECONDS else 1
+            self._found_at = now
+            self._empty = self._in_vain = 0
+            self.sleeping = self.sleeping and self._found < BUSY
+        else:
+            self._found = 0
+            self._empty += 1
+            self._in_vain += woken
+        self._deaf = self._in_vain >= OUTRUN and not whole
+        if self.sleeping:
+            return next(self._looks, WHOLE_SECONDS)
+        if self._empty >= TIRED:
+            self.sleeping, self._looks = True, iter(PAUSES)
+            return 0.0
+        return PAUSES[self._empty - 1] if self._empty else BREATH_SECONDS

@@ -41,7 +41,6 @@ declare
   told  boolean; -- what our row says is still true
   since bigint := case when old then 0 else stepwell.first_id(clock_timestamp() - interval '10 s') end;
 begin
-  perform set_config('synchronous_commit', 'off', true); -- a tick promises nothing: what is done outside waits for a flush
   -- Not locked here: what follows is anybody's to do, but for the claim, which locks it.
   select w.asleep = sleeping
          and w.seen_at between clock_timestamp() - interval '0.9 s' and clock_timestamp() -- else the clock was set back
