@@ -5,9 +5,10 @@ A lane is a tenant's share of the queue. Three rules, for one worker's slots:
 - Lanes that have more than they were asked for share alike.
 - While a lane waits that holds less than its share, a lane above its own gives processes back (`over_share`).
 
-A claim walks over each known lane from its floor on: below it everything was claimed, at least FLOOR_SECONDS ago (ids
-are drawn before their transaction commits, so a floor at the last id would pass over late ones). What comes even later,
-and lanes that are not known, are found by the sweep: every lane, without floors. Pure: times come in.
+Of a lane's jobs the most urgent come first. A claim walks over those of each known lane and priority from a floor on:
+below it everything was claimed, at least FLOOR_SECONDS ago (ids are drawn before their transaction commits, so a floor
+at the last id would pass over late ones). What comes even later, and lanes and priorities that are not known, are found
+by the sweep: all, without floors. Pure: times come in.
 """
 
 from __future__ import annotations
@@ -38,12 +39,11 @@ class Taken(Struct, frozen=True, array_like=True):
     last: int  # highest id
 
 
-class Lane(Struct):
-    """What is known of a lane."""
+class Range(Struct):
+    """What is known of a lane's jobs of one priority."""
 
     floor: int = 0
     claimed: deque[tuple[float, int]] = field(default_factory=deque)  # when, highest id: floors to come
-    hot: bool = False  # it gave all it was asked for: there may be more
 
 
 class Lanes:
@@ -53,8 +53,9 @@ class Lanes:
         self.held: Counter[int] = Counter()
         self._slots = slots
         self._reserve = slots // RESERVE
-        self._known: dict[Key, Lane] = {}
-        self._asked: dict[Key, int] = {}
+        self._known: dict[Key, Range] = {}
+        self._hot: set[int] = set()  # lanes that gave all they were asked for: there may be more
+        self._asked: dict[int, int] = {}  # lane → what it was to give at most
         self._sweeping = False
         self._most: dict[int, int] = {}  # lane → what a sweep may take of it
         self._others = 0
@@ -79,40 +80,47 @@ class Lanes:
         if self._sweeping:
             self._others, self._most = self.room(free), {lane: self._allowed(lane, free) for lane in self.held}
             return {"others": self._others, "caps": {str(lane): most for lane, most in self._most.items()}}
-        hot = sum(lane.hot for lane in self._known.values())
-        for key, lane in self._known.items():
-            _raise_floor(lane, now)
-            share = free // hot if lane.hot else free // (2 * len(self._known))
-            most = min(self._allowed(key[1], free), max(1, share))
+        lanes = {lane for _, lane in self._known}
+        for lane in lanes:
+            share = free // len(self._hot) if lane in self._hot else free // (2 * len(lanes))
+            most = min(self._allowed(lane, free), max(1, share))
             if most > 0:
-                self._asked[key] = most
-        return (
-            {"known": [[*key, self._known[key].floor, most] for key, most in self._asked.items()]}
-            if self._asked
-            else None
-        )
+                self._asked[lane] = most
+        known = []
+        for (priority, lane), part in self._known.items():
+            _raise_floor(part, now)
+            if lane in self._asked:
+                known.append([priority, lane, part.floor, self._asked[lane]])
+        return {"known": known} if known else None
 
     def answer(self, taken: Collection[Taken], waiting: Collection[int], sent: float, now: float) -> bool:
         """Take in what was asked for at `sent`; tell whether there may be more to be had at once."""
-        even = max(1, self._others // max(1, len(waiting)))  # what a sweep takes of each lane at the most
-        for key in self._asked.keys() - {(part.priority, part.lane) for part in taken}:
-            self._known[key].hot = False
+        given: Counter[int] = Counter()
         for part in taken:
+            given[part.lane] += part.jobs
             key = (part.priority, part.lane)
-            lane = self._known.pop(key, None) or Lane()
-            self._known[key] = lane  # the latest last
-            lane.hot = part.jobs >= self._asked.get(key, min(even, self._most.get(part.lane, self._others)))
-            lane.claimed.append((now, part.last))
-            _raise_floor(lane, now)  # here too: an idle session only sweeps, and would note every claim for ever
+            known = self._known.pop(key, None) or Range()
+            self._known[key] = known  # the latest last
+            known.claimed.append((now, part.last))
+            _raise_floor(known, now)  # here too: an idle session only sweeps, and would note every claim for ever
         while len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
+        self._note_hot(given, len(waiting))
         if self._sweeping:
             self._swept_at = now
             took = now - sent
             self._sweep_pause = 0.0 if taken and took < QUICK_SECONDS else min(took / SWEEP_SHARE, MOST_PAUSE_SECONDS)
-            emptied = {part.lane for part in taken if not self._known[part.priority, part.lane].hot}
-            self._note_short(set(waiting) - emptied)
-        return bool(taken) and any(lane.hot for lane in self._known.values())
+            self._note_short(set(waiting) - (given.keys() - self._hot))
+        return bool(taken) and bool(self._hot)
+
+    def _note_hot(self, given: Counter[int], waiting: int) -> None:
+        """Note which lanes gave all they were asked for. A sweep asks each of those that wait for as much."""
+        even = max(1, self._others // max(1, waiting))
+        self._hot -= self._asked.keys() | given.keys()
+        for lane, jobs in given.items():
+            if jobs >= self._asked.get(lane, min(even, self._most.get(lane, self._others))):
+                self._hot.add(lane)
+        self._hot &= {lane for _, lane in self._known}
 
     def over_share(self, lane: int) -> bool:
         """Tell whether a lane holds more than its share while another one waits that holds less."""
@@ -139,6 +147,6 @@ def sweep_pause(took: float) -> float:
     return min(max(took / SWEEP_SHARE, SWEEP_SECONDS), MOST_PAUSE_SECONDS)
 
 
-def _raise_floor(lane: Lane, now: float) -> None:
-    while lane.claimed and lane.claimed[0][0] <= now - FLOOR_SECONDS:
-        lane.floor = max(lane.floor, lane.claimed.popleft()[1])
+def _raise_floor(part: Range, now: float) -> None:
+    while part.claimed and part.claimed[0][0] <= now - FLOOR_SECONDS:
+        part.floor = max(part.floor, part.claimed.popleft()[1])

@@ -275,7 +275,7 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
     union all
     select h.priority, h.lane, 0,
            least(coalesce((lanes -> 'caps' ->> h.lane::text)::integer, (lanes ->> 'others')::integer, slots),
-                 greatest(1, slots / (select max(place) from head)))
+                 greatest(1, slots / (select count(distinct lane)::integer from head)))
     from head h
   ),
   me as materialized ( -- locked only where there is something to claim: a lock is a write, and idle workers ask all the time
@@ -301,21 +301,26 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
     from me,
     lateral (
       select j.at
-      from asked a,
+      from (select a.lane, max(a.most) as most from asked a group by a.lane) l,
       lateral (
-        select r.priority, r.lane, r.at, row_number() over (order by r.id) as place
+        select r.priority, r.at, row_number() over (order by r.priority, r.id) as place
         from (
-          select j.priority, j.lane, j.id, j.ctid as at
-          from stepwell.job j
-          where j.priority = a.priority
-            and j.lane = a.lane
-            and j.id > a.floor
-          order by j.priority, j.lane, j.id
-          limit a.most
-          for update skip locked
+          select j.*
+          from (select a.priority, a.floor from asked a where a.lane = l.lane order by a.priority) p,
+          lateral (
+            select j.priority, j.id, j.ctid as at
+            from stepwell.job j
+            where j.priority = p.priority
+              and j.lane = l.lane
+              and j.id > p.floor
+            order by j.priority, j.lane, j.id
+            limit l.most
+            for update skip locked
+          ) j
+          limit l.most -- so that the less urgent are not even locked
         ) r
       ) j
-      order by j.priority, j.place, j.lane
+      order by j.place, j.priority, l.lane -- in turn: a tenant's priorities are its own affair
       limit slots
     ) c
   ),

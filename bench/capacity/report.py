@@ -97,8 +97,8 @@ def _of_measuring(setup: Setup, found: Found, effort: Effort) -> list[str]:
     return [
         f"Every process goes the way that these answers and this input lead: {', '.join(found.trial.ran)}.{not_run}",
         (
-            f"A stage is sustained where p95 from schedule to start is at most {effort.limit_s * 1000:.0f} ms and what is "
-            f"in flight does not grow. Stages take {effort.seconds:g} s at least; their schedule waits for nothing."
+            f"A stage is sustained where p95 from schedule to start is at most {effort.limit_s * 1000:.0f} ms and what "
+            f"is in flight does not grow. Stages take {effort.seconds:g} s at least; their schedule waits for nothing."
         ),
         (
             f"What a process costs was measured at {number(last.rate_per_s)}/s, {effort.measure_at:.0%} of the "
@@ -106,8 +106,8 @@ def _of_measuring(setup: Setup, found: Found, effort: Effort) -> list[str]:
             f"batches and pay less for each process. The tool's starts came late by {last.late_s * 1000:.0f} ms at p95."
         ),
         (
-            f"Workers have STEPWELL_WORKER_SLOTS={setup.slots} and STEPWELL_HTTP_CONCURRENCY={setup.calls}; their memory "
-            "is without that of the supervisor of --processes."
+            f"Workers have STEPWELL_WORKER_SLOTS={setup.slots} and STEPWELL_HTTP_CONCURRENCY={setup.calls}; their "
+            "memory is without that of the supervisor of --processes."
         ),
         *(failed if last.seen.failed else []),
         *(memory if found.machine.filesystem == "tmpfs" else []),
@@ -120,8 +120,8 @@ def _of_reckoning(target: Target) -> list[str]:
         f"{target.utilisation:.0%} utilisation: the rest is head-room for peaks, vacuum, backups and a lost machine.",
         "Cores like this machine's, and CPU, WAL and disk that grow with the rate. Nothing else ran meanwhile.",
         (
-            "The peak rate decides cores, the mean rate decides disk: WAL, disk and what is kept take --rate for all of a "
-            "day's 86,400 s."
+            "The peak rate decides cores, the mean rate decides disk: WAL, disk and what is kept take --rate for all "
+            "of a day's 86,400 s."
         ),
         (
             "WAL is a lower bound: whole pages after a checkpoint are in it only as far as one fell into the stage. A "
@@ -129,8 +129,8 @@ def _of_reckoning(target: Target) -> list[str]:
         ),
         "Old months are dropped by hand: nothing does it by itself yet.",
         (
-            f"In PostgreSQL's memory is what workers hold and what was touched in the last {sizing.CHECKPOINT_S / 60:g} "
-            "minutes, at its start and after each wait. What waits for longer is read from disk when it goes on."
+            f"In PostgreSQL's memory is what workers hold and what was touched in the last {sizing.CHECKPOINT_S / 60:g}"
+            " minutes, at its start and after each wait. What waits for longer is read from disk when it goes on."
         ),
         (
             f"One PostgreSQL is trusted with {sizing.MOST_CORES} cores, {sizing.MOST_WAL_PER_S / 1e6:.0f} MB of WAL a "

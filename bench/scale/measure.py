@@ -1,6 +1,6 @@
 """The same work, measured in one database before and after it holds a lot: is Stepwell as fast with it as without?
 
-Measured are the throughput of 20-step processes, computed and executed; how long a claim takes, as the worker sees it;
+Measured are the throughput of 20-step processes, computed and executed; how long a claim takes, with nothing beside it;
 and how long a process waits for a worker that is idle, or busy. Each measurement starts a worker of its own. What is
 measured has the usual priority, so it stands before a backlog of the least urgency; `through` is the rate of the
 backlog itself, whose jobs the claims then walk through.
@@ -8,25 +8,25 @@ backlog itself, whose jobs the claims then walk through.
 
 from __future__ import annotations
 
+import asyncio
 import time
-
-import msgspec
-from msgspec import Struct
 
 from bench.cases import Effort, Figures, Unable
 from bench.house import House
 from bench.load.arrivals import Arrivals, Flow, Spec
 from bench.load.latency import in_ms, waits
 from bench.load.rest import OPEN, none_left, stopping
-from bench.programs import Program
 from bench.scale.fill import LEAST_URGENT
 from bench.work import Work, noops, transforms
+from engine import queue, rescue
+from engine.db import Link
+from engine.lanes import Lanes
 
 COMPUTED = transforms(20)
 EXECUTED = noops(20)
 SINGLE = transforms(1)
 PICKUPS_PER_S = 50
-CLAIM_SLOTS = 100
+CLAIMED = 100  # processes at a time
 
 _NEXT_ID = "select stepwell.new_id()"
 _SPAN = "select extract(epoch from max(ended_at) - min(started_at)) from stepwell.process where id >= %s"
@@ -34,14 +34,6 @@ _BACKLOG_ENDED = """
 select count(*) from stepwell.process
 where priority = %s and ended_at >= to_timestamp(%s) and ended_at < to_timestamp(%s)
 """
-
-
-class Ticked(Struct, frozen=True):
-    """What a worker's log says of a tick."""
-
-    event: str
-    duration_s: float
-    claimed: int
 
 
 def publish(house: House) -> None:
@@ -55,7 +47,7 @@ def look(house: House, effort: Effort) -> Figures:
     return {
         "computed_per_s": throughput(house, COMPUTED, effort.of(400, 10_000)),
         "executed_per_s": throughput(house, EXECUTED, effort.of(200, 10_000)),
-        **claims(house, effort.of(1_000, 20_000)),
+        **claims(house, effort.of(10, 200)),
         **pickups(house, effort.of(1.0, 15.0)),
     }
 
@@ -84,21 +76,37 @@ def throughput(house: House, work: Work, processes: int) -> float:
     return processes * work.activities / float(row[0])
 
 
-def claims(house: House, processes: int) -> Figures:
-    """Return how long a tick takes that claims a hundred processes, the answer's way to the worker included."""
-    first = _made(house, SINGLE, processes)
-    with stopping(house.worker(STEPWELL_WORKER_SLOTS=str(CLAIM_SLOTS), STEPWELL_LOG_LEVEL="debug")) as worker:
+def claims(house: House, times: int) -> Figures:
+    """Return how long a claim of a hundred processes takes as a session sees it, which does nothing else.
+
+    With a backlog, half of what is claimed is of it. All is given back, and what was started for this is carried out.
+    """
+    first = _made(house, SINGLE, times * CLAIMED)
+    house.ground.settle(house.dsn("superuser"))
+    took = asyncio.run(_claims(house.dsn("worker"), times))
+    with stopping(house.worker()) as worker:
         none_left(house, worker, OPEN, first)
-    ticks = [tick.duration_s for tick in ticked(worker) if tick.claimed]
-    if not ticks:
-        raise Unable("the worker's log tells of no claim")
-    return in_ms(ticks, "claim_{}_ms")
+    return in_ms(took, "claim_{}_ms")
 
 
-def ticked(worker: Program) -> list[Ticked]:
-    """Return the ticks that a worker has logged; it must log at level debug."""
-    lines = worker.log.read_bytes().splitlines()
-    return [msgspec.json.decode(line, type=Ticked) for line in lines if b'"event":"tick"' in line]
+async def _claims(url: str, times: int) -> list[float]:
+    link = Link(url, "claims")
+    await link.open()
+    me, _ = await queue.register(link, "bench", lock=True)
+    lanes, took = Lanes(CLAIMED), []
+    room = lanes.room(CLAIMED)
+    for _ in range(times):
+        begun = time.monotonic()
+        asked = queue.Asked(slots=room, lanes=lanes.ask(CLAIMED, begun, idle=False), whole=False)
+        tick = await queue.tick(link, me, asked)
+        ended = time.monotonic()
+        lanes.answer(tick.taken, tick.waiting, begun, ended)
+        if len(tick.claimed) < room:
+            raise Unable(f"a claim found {len(tick.claimed)} jobs instead of {room}")
+        took.append(ended - begun)
+    await rescue.bury(link, [me], others=False)
+    await link.close()
+    return took
 
 
 def pickups(house: House, seconds: float) -> Figures:

@@ -102,11 +102,12 @@ $$;
 -- Inserted (bell 0) = a new hold of mine: returned. Updated = rung, whoever owns it: its owner reads it at its whole tick.
 --
 -- lanes = {known: [[priority, lane, floor, most]…], others, caps: {lane: most}}. Each known lane gives at most `most`
--- jobs, of those above its floor: what lies below was claimed, and walking over its dead entries is what makes a claim
--- slow while a snapshot is held. With `others` it is a sweep: every lane that has a job, without a floor, each at
--- most `others` or what `caps` says of it. null: a sweep without bounds. All lanes together, one after the other in turn.
+-- jobs, its most urgent first, of those above the floor of their priority: what lies below was claimed, and walking over
+-- its dead entries is what makes a claim slow while a snapshot is held. With `others` it is a sweep: every lane that has a
+-- job, without a floor, each at most `others` or what `caps` says of it. null: a sweep without bounds. All lanes together,
+-- one after the other in turn.
 --
--- Index: job pk, one range a lane; lease pk. Rows: `slots`, and at most 1,000 lanes of a sweep.
+-- Index: job pk, one range for each lane and priority; lease pk. Rows: `slots`, and at most 1,000 ranges of a sweep.
 -- Returns {claimed: [[process, tenant, environment, seq]…], rung: [[process, bell, true]…] of mine,
 -- taken: [[priority, lane, count, last id]…], waiting: [lane…] that a sweep has found}. seq: see job.seq.
 create or replace function stepwell.claim(me bigint, slots integer, lanes jsonb) returns jsonb
@@ -138,7 +139,7 @@ as $$
     union all
     select h.priority, h.lane, 0,
            least(coalesce((lanes -> 'caps' ->> h.lane::text)::integer, (lanes ->> 'others')::integer, slots),
-                 greatest(1, slots / (select max(place) from head)))
+                 greatest(1, slots / (select count(distinct lane)::integer from head)))
     from head h
   ),
   me as materialized ( -- locked only where there is something to claim: a lock is a write, and idle workers ask all the time
@@ -164,21 +165,26 @@ as $$
     from me,
     lateral (
       select j.at
-      from asked a,
+      from (select a.lane, max(a.most) as most from asked a group by a.lane) l,
       lateral (
-        select r.priority, r.lane, r.at, row_number() over (order by r.id) as place
+        select r.priority, r.at, row_number() over (order by r.priority, r.id) as place
         from (
-          select j.priority, j.lane, j.id, j.ctid as at
-          from stepwell.job j
-          where j.priority = a.priority
-            and j.lane = a.lane
-            and j.id > a.floor
-          order by j.priority, j.lane, j.id
-          limit a.most
-          for update skip locked
+          select j.*
+          from (select a.priority, a.floor from asked a where a.lane = l.lane order by a.priority) p,
+          lateral (
+            select j.priority, j.id, j.ctid as at
+            from stepwell.job j
+            where j.priority = p.priority
+              and j.lane = l.lane
+              and j.id > p.floor
+            order by j.priority, j.lane, j.id
+            limit l.most
+            for update skip locked
+          ) j
+          limit l.most -- so that the less urgent are not even locked
         ) r
       ) j
-      order by j.priority, j.place, j.lane
+      order by j.place, j.priority, l.lane -- in turn: a tenant's priorities are its own affair
       limit slots
     ) c
   ),

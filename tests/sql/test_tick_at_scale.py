@@ -17,7 +17,7 @@ import sql
 from engine.lanes import FLOOR_SECONDS, Lanes
 from engine.queue import Tick
 from tests.house import House
-from tests.sql.million import JOBS, fill
+from tests.sql.million import JOBS, PRIORITIES, fill
 
 SLOTS, FREE = 2_000, 300
 DEAD = 100_000
@@ -85,7 +85,7 @@ def test_a_tick_reads_a_bounded_number_of_pages_for_each_job_whatever_lies_in_th
 
 
 def test_a_tick_walks_over_no_job_that_was_claimed_before_while_a_snapshot_keeps_them(house: House) -> None:
-    crowd(house, "job", jobs=3 * DEAD)
+    crowd(house, "job", jobs=2 * PRIORITIES * DEAD)  # so that those of one priority outlast what is claimed
     worker = Worker(house.connect("house_worker"), Lanes(10 * DEAD))
     with house.connect("superuser", autocommit=False) as reader:
         reader.execute("set transaction isolation level repeatable read")
