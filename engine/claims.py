@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection
 
@@ -30,6 +31,7 @@ class Claims:
         self._listens = listens
         self._rest = Rest()
         self._called = False  # somebody has notified since the last tick
+        self._unmet = False  # somebody has called, and what is known had no job
         self._whole_at = 0.0  # when the next whole tick is due
         self._net_at = 0.0  # and the next with the net
         self._quick = True  # the last of those was
@@ -54,9 +56,10 @@ class Claims:
         sent = time.monotonic()
         whole = sent >= self._whole_at - EARLY_SECONDS
         woken, self._called = self._called, False
-        wanted = None if free is None else self.lanes.ask(free, sent, idle=not self.more)
+        self._unmet = free is not None and (self._unmet or (woken and self.lanes.knows_none))
+        wanted = None if free is None else self.lanes.ask(free, sent, idle=not self.more, unmet=self._unmet)
         if wanted is None and not whole:
-            return None, self._whole_at - sent
+            return None, min(self._whole_at, self._sweep_at()) - sent
         net = whole and sent >= self._net_at
         asked = Asked(
             slots=0 if wanted is None else self.lanes.room(free or 0),
@@ -76,7 +79,12 @@ class Claims:
             self._quick = now - sent < QUICK_SECONDS
         if wanted is not None:
             self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)
-        until_whole = self._whole_at - now
+            self._unmet = (self._unmet or woken) and not tick.taken and "others" not in wanted
         if self.more or not free or wanted is None:
-            return tick, 0.0 if self.more else until_whole
-        return tick, min(until_whole, self._rest.after(len(tick.taken), whole=whole, woken=woken, now=now))
+            return tick, 0.0 if self.more else self._whole_at - now
+        rest = self._rest.after(len(tick.taken), whole=whole, woken=woken, now=now)
+        return tick, min(rest, self._whole_at - now, self._sweep_at() - now)
+
+    def _sweep_at(self) -> float:
+        """Return when to look for the job that somebody called for, if it was not where jobs are known to be."""
+        return self.lanes.sweep_at(idle=True, unmet=True) if self._unmet else math.inf

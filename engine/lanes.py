@@ -61,6 +61,7 @@ class Lanes:
         self._others = 0
         self._swept_at = -SWEEP_SECONDS
         self._sweep_pause = 0.0
+        self._sweep_took = 0.0
         self._short: frozenset[int] = frozenset()  # lanes that wait though they hold less than their share
 
     def release(self, lane: int) -> None:
@@ -73,9 +74,23 @@ class Lanes:
         """Return how many may be taken in all: of the reserve a quarter at a time, for more newcomers may come."""
         return max(free - self._reserve, min(free, -(-self._reserve // 4)))
 
-    def ask(self, free: int, now: float, *, idle: bool) -> dict[str, Any] | None:
-        """Return what to ask for with `free` slots, None for nothing. `idle`: the last claim left nothing."""
-        self._sweeping = now - self._swept_at >= (self._sweep_pause if idle else max(self._sweep_pause, SWEEP_SECONDS))
+    @property
+    def knows_none(self) -> bool:
+        """Tell whether only a sweep can find anything."""
+        return not self._known
+
+    def sweep_at(self, *, idle: bool, unmet: bool) -> float:
+        """Return when the next sweep may come. `idle` and `unmet` as in `ask`."""
+        often = self._sweep_pause if idle else max(self._sweep_pause, SWEEP_SECONDS)
+        return self._swept_at + (min(often, self._sweep_took) if unmet else often)
+
+    def ask(self, free: int, now: float, *, idle: bool, unmet: bool = False) -> dict[str, Any] | None:
+        """Return what to ask for with `free` slots, None for nothing.
+
+        `idle`: the last claim left nothing. `unmet`: somebody called, and what is known has no job: half of the time
+        may go into sweeps then, for it is a lane or a priority that is not known.
+        """
+        self._sweeping = now >= self.sweep_at(idle=idle, unmet=unmet)
         self._asked = {}
         if self._sweeping:
             self._others, self._most = self.room(free), {lane: self._allowed(lane, free) for lane in self.held}
@@ -108,7 +123,7 @@ class Lanes:
         self._note_hot(given, len(waiting))
         if self._sweeping:
             self._swept_at = now
-            took = now - sent
+            self._sweep_took = took = now - sent
             self._sweep_pause = 0.0 if taken and took < QUICK_SECONDS else min(took / SWEEP_SHARE, MOST_PAUSE_SECONDS)
             self._note_short(set(waiting) - (given.keys() - self._hot))
         return bool(taken) and bool(self._hot)

@@ -27,7 +27,7 @@ SCENARIO = Scenario(
     main="steps_per_s",
     contenders=(*one_and_two(noops(STEPS), SIZES, STEPWELL_HOLD_ACTIVITIES=HELD), *as_steps(QUEUES)),
     against=(
-        Goal("steps_per_s", "at_least", 10_000, "steps/s"),
+        Goal("steps_per_s", "at_least", 10_000, "steps/s", best=True),
         Goal("steps_per_s", "at_least", 22_000, f"steps/s, {MARK}", best=True),
         Goal("steps_per_s", "at_least", 1, f"times {BATCHED}, {MARK}", than=BATCHED, best=True),
     ),

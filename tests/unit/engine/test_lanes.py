@@ -140,6 +140,17 @@ def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
     assert lanes.ask(SLOTS, 0.1 + SWEEP_SECONDS, idle=True) is not None
 
 
+def test_a_slow_sweep_is_repeated_soon_for_one_who_has_called_and_whose_job_is_not_where_jobs_are_known_to_be() -> None:
+    lanes = Lanes(SLOTS)
+    lanes.ask(SLOTS, 0.0, idle=True)
+    lanes.answer([], [], 0.0, 0.1)
+    assert lanes.knows_none
+    assert lanes.sweep_at(idle=True, unmet=True) == 0.2
+    assert lanes.ask(SLOTS, 0.15, idle=True, unmet=True) is None
+    assert lanes.ask(SLOTS, 0.2, idle=True) is None
+    assert "others" in (lanes.ask(SLOTS, 0.2, idle=True, unmet=True) or {})
+
+
 def test_a_session_that_only_sweeps_keeps_no_more_than_its_last_claims() -> None:
     lanes = Lanes(SLOTS)
     for n in range(1000):
