@@ -79,10 +79,10 @@ class Claims:
             self._quick = now - sent < QUICK_SECONDS
         if wanted is not None:
             self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)
-            self._unmet = (self._unmet or woken) and not tick.taken and "others" not in wanted
+            self._unmet = (self._unmet or (woken and not tick.taken)) and "others" not in wanted
         if self.more or not free or wanted is None:
             return tick, 0.0 if self.more else self._whole_at - now
-        rest = self._rest.after(len(tick.taken), whole=whole, woken=woken, now=now)
+        rest = self._rest.after(len(tick.taken), whole=whole, woken=woken, now=sent)
         return tick, min(rest, self._whole_at - now, self._sweep_at() - now)
 
     def _sweep_at(self) -> float:

@@ -25,13 +25,13 @@ SWEEP_SHARE = 0.05  # of its time a session may sweep: a sweep is slow where a h
 MOST_PAUSE_SECONDS = 15.0
 QUICK_SECONDS = 0.05  # a sweep that found something is repeated at once, unless it took longer
 RESERVE = 10  # one slot in so many is kept for lanes that hold none
-MOST_KNOWN = 1000  # lanes that a claim names; those longest without a job are forgotten, and found by a sweep again
+MOST_KNOWN = 1000  # ranges that a claim names; those longest without a job are forgotten, and found by a sweep again
 
 Key = tuple[int, int]  # priority, lane
 
 
 class Taken(Struct, frozen=True, array_like=True):
-    """What a claim took from one lane."""
+    """What a claim took from one lane of one priority."""
 
     priority: int
     lane: int

@@ -36,24 +36,28 @@ Find = Callable[[Key], Awaitable[Plan]]
 
 
 class Opener:
-    """Opens holds for one session; `begin` takes each in."""
+    """Opens holds for one session; `begin` takes each in.
 
-    def __init__(self, link: Link, me: int, observe: Observer, begin: Begin) -> None:
+    `outdated` is called before what a newer release wrote is given back: nothing may be claimed any more, or it would
+    be the same job again.
+    """
+
+    def __init__(self, link: Link, me: int, observe: Observer, begin: Begin, outdated: Callable[[], None]) -> None:
         self.recent = Recent()
         self._link = link
         self._me = me
         self._observe = observe
         self._begin = begin
+        self._outdated = outdated
         self._plans = Plans(functools.partial(queue.definition, link))
         self._turn = time.monotonic()
 
-    async def open(self, claimed: Sequence[Claimed], rows: Sequence[Row] = ()) -> bool:
-        """Open what was claimed, from a snapshot younger than the claim; False if a newer release wrote any of it.
+    async def open(self, claimed: Sequence[Claimed], rows: Sequence[Row] = ()) -> None:
+        """Open what was claimed, from a snapshot younger than the claim.
 
         `rows`: all of it, where it was loaded already.
         """
         by_id = {c.process_id: c for c in claimed}
-        current = True
         suspects = []
         heavy: dict[Key, list[tuple[Claimed, Row, Recalled | None]]] = {}  # whose plans take long: after all others
         recalled: dict[int, Recalled | None] = {id_: self.recent.recall(id_) for id_ in by_id}
@@ -72,17 +76,16 @@ class Opener:
                 heavy[_key(row)].append((claim, row, recalled[claim.process_id]))
             else:
                 try:
-                    current &= await self._open_row(claim, row, self._plans.light, recalled[claim.process_id])
+                    await self._open_row(claim, row, self._plans.light, recalled[claim.process_id])
                 except Heavy:
                     heavy[_key(row)] = [(claim, row, recalled[claim.process_id])]
         for suspect in suspects:
-            current &= await self.open_alone(suspect)
+            await self.open_alone(suspect)
         for orphan in by_id.values():  # a ring for a process that retention took away
             await flush.send(self._link, self._me, [_given_up(orphan, "parks", bell=0)], self._observe)
         for claim, row, known_state in itertools.chain.from_iterable(heavy.values()):
             await self._give_way()
-            current &= await self._open_row(claim, row, self._plans.get, known_state)
-        return current
+            await self._open_row(claim, row, self._plans.get, known_state)
 
     async def _give_way(self) -> None:
         """Pause if it is time to: long decisions must not keep the heartbeat from its turn."""
@@ -90,30 +93,30 @@ class Opener:
             await asyncio.sleep(0)
             self._turn = time.monotonic()
 
-    async def open_alone(self, claimed: Claimed) -> bool:
+    async def open_alone(self, claimed: Claimed) -> None:
         """Open one process in a statement of its own."""
         rows = await queue.load(self._link, self._me, [claimed.process_id], alone=True)
-        return all([await self._open_row(claimed, row, self._plans.get) for row in rows])
+        for row in rows:
+            await self._open_row(claimed, row, self._plans.get)
 
-    async def _open_row(self, claimed: Claimed, row: Row, find: Find, known: Recalled | None = None) -> bool:
-        """Open one loaded row; False if a newer release wrote it. Raises Heavy where `find` does."""
+    async def _open_row(self, claimed: Claimed, row: Row, find: Find, known: Recalled | None = None) -> None:
+        """Open one loaded row. Raises Heavy where `find` does."""
         try:
             loaded, state = queue.read_loaded(row, known)
             plan = await find((loaded.definition_id, loaded.version))
         except OutdatedSnapshot:
             history = await queue.whole_history(self._link, claimed.process_id)
-            return await self._open_row(claimed, queue.without_snapshot(row, history), find)
+            await self._open_row(claimed, queue.without_snapshot(row, history), find)
         except (NewerEvent, InvalidDefinition) as error:  # what a release published, it can read: a newer one did
             await self._give_back(claimed, str(error))
-            return False
         except UNREADABLE as error:
             await self.set_aside(claimed.process_id, error)
         else:
             self._begin(claimed, loaded, state, plan)
-        return True
 
     async def _give_back(self, claimed: Claimed, why: str) -> None:
         id_ = claimed.process_id
+        self._outdated()
         self._observe(WorkerChanged(process=id_, level="error", worker=self._me, what="outdated", detail=why))
         slip = _given_up(claimed, "give_backs", seq=claimed.handed)  # it leaves as it came
         await flush.send(self._link, self._me, [slip], self._observe)

@@ -63,7 +63,7 @@ class Session:
         self._effects = effects
         self._observe = observe
         self._wanted = wanted(observe)
-        self._opener = Opener(link, me, observe, self._begin)
+        self._opener = Opener(link, me, observe, self._begin, self._claim_no_more)
         self._flusher = Flusher(link, me, observe, self)
         self._hurry = asyncio.Event()  # tick now: jobs are left, somebody calls, or something has changed
         self._claims = Claims(link, me, settings.worker_slots, self._hurry.set, listens=settings.lock_probe)
@@ -234,13 +234,15 @@ class Session:
     async def _open(self, claimed: Sequence[Claimed], rows: Sequence[Row]) -> None:
         """Open what was claimed, beside the tick: a heartbeat must not wait for five hundred decisions."""
         try:
-            if not await self._opener.open(claimed, rows):
-                self._taking = False
+            await self._opener.open(claimed, rows)
         finally:
             for one in claimed:
                 if self._unopened.pop(one.process_id, None) is not None:
                     self._claims.lanes.release(one.tenant_id)
             self._hurry.set()
+
+    def _claim_no_more(self) -> None:
+        self._taking = False
 
     def _begin(self, claimed: Claimed, loaded: Loaded, state: State, plan: Plan) -> None:
         hold = Hold(self, claimed, loaded, state, plan)

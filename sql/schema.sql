@@ -282,6 +282,7 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
     select w.id
     from stepwell.worker w
     where w.id = claim.me
+      and slots > 0
       and (
         select true
         from asked a,
@@ -290,6 +291,7 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
           where j.priority = a.priority
             and j.lane = a.lane
             and j.id > a.floor
+            and a.most > 0
           order by j.priority, j.lane, j.id
           limit 1
         ) j
@@ -301,7 +303,7 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
     from me,
     lateral (
       select j.at
-      from (select a.lane, max(a.most) as most from asked a group by a.lane) l,
+      from (select a.lane, max(a.most) as most from asked a where me.id > 0 group by a.lane) l, -- me first: the lock order
       lateral (
         select r.priority, r.at, row_number() over (order by r.priority, r.id) as place
         from (
@@ -317,6 +319,7 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
             limit l.most
             for update skip locked
           ) j
+          order by p.priority
           limit l.most -- so that the less urgent are not even locked
         ) r
       ) j

@@ -195,7 +195,7 @@ def _report(found: Result, stem: Path, tell: Callable[[str], None], *, also_json
         stem.with_suffix(".html").write_text(html.page(found), "utf-8")
     except OSError as error:
         raise OperatorError(f"the report could not be written: {error}", advice="Name a folder with --out.") from error
-    for ending in (".json", ".md", ".html"):
+    for ending in (*([".json"] if also_json else []), ".md", ".html"):
         tell(f"wrote {stem.with_suffix(ending)}")
     if (why := plots.missing()) is not None:
         tell(why)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 import os
 import subprocess
 import sys
@@ -193,12 +194,12 @@ class Starter:
 
     def _by_schedule(self) -> None:
         began, rate = self.told.began_at, self._spec.rate
-        end = began + self._spec.seconds if self._spec.seconds else float("inf")
+        most = round(self._spec.seconds * rate) if self._spec.seconds else math.inf
         while not self._stop.is_set():
-            due = min(int((min(time.time(), end) - began) * rate), self.told.started + MOST_AT_ONCE)
+            due = min(int((time.time() - began) * rate), most, self.told.started + MOST_AT_ONCE)
             if due > self.told.started:
-                self._start([began + n / rate for n in range(self.told.started, due)])
-            elif time.time() >= end and not self._promised:
+                self._start([began + n / rate for n in range(self.told.started, int(due))])
+            elif self.told.started >= most and not self._promised:
                 return
             self._send_until(time.time())
             self._stop.wait(PAUSE_S)

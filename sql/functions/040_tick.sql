@@ -146,6 +146,7 @@ as $$
     select w.id
     from stepwell.worker w
     where w.id = claim.me
+      and slots > 0
       and (
         select true
         from asked a,
@@ -154,6 +155,7 @@ as $$
           where j.priority = a.priority
             and j.lane = a.lane
             and j.id > a.floor
+            and a.most > 0
           order by j.priority, j.lane, j.id
           limit 1
         ) j
@@ -165,7 +167,7 @@ as $$
     from me,
     lateral (
       select j.at
-      from (select a.lane, max(a.most) as most from asked a group by a.lane) l,
+      from (select a.lane, max(a.most) as most from asked a where me.id > 0 group by a.lane) l, -- me first: the lock order
       lateral (
         select r.priority, r.at, row_number() over (order by r.priority, r.id) as place
         from (
@@ -181,6 +183,7 @@ as $$
             limit l.most
             for update skip locked
           ) j
+          order by p.priority
           limit l.most -- so that the less urgent are not even locked
         ) r
       ) j

@@ -1,6 +1,8 @@
 """When a session looks for jobs again."""
 
-from engine.rest import BREATH_SECONDS, BUSY, OUTRUN, PAUSES, SOON_SECONDS, TIRED, WHOLE_SECONDS, Rest
+import pytest
+
+from engine.rest import BREATH_SECONDS, BUSY, IN_VAIN, PAUSES, SOON_SECONDS, TIRED, WHOLE_SECONDS, Rest
 
 
 class Session:
@@ -22,9 +24,11 @@ class Session:
 
 
 def asleep() -> Session:
+    """Return a session that has fallen asleep and looked as often as it does."""
     session = Session()
-    session.nothing(TIRED + len(PAUSES))
+    session.nothing(TIRED)
     assert session.rest.sleeping
+    session.claim(0, later=sum(PAUSES))
     return session
 
 
@@ -39,15 +43,19 @@ def test_who_finds_nothing_several_times_goes_to_sleep() -> None:
 def test_it_looks_again_several_times_after_it_went_to_sleep_since_callers_commit_late() -> None:
     session = Session()
     session.nothing(TIRED)
-    assert session.nothing(len(PAUSES)) == list(PAUSES)
-    assert session.nothing() == [WHOLE_SECONDS]
+    pauses = [session.claim(0, later=0.0)]
+    for _ in PAUSES:
+        pauses.append(session.claim(0, later=pauses[-1]))
+    assert pauses == pytest.approx([*PAUSES, WHOLE_SECONDS])
 
 
-def test_it_looks_again_whatever_it_finds_and_whoever_calls_meanwhile() -> None:
+def test_it_looks_at_all_its_times_whatever_it_finds_and_whoever_calls_meanwhile() -> None:
     session = Session()
     session.nothing(TIRED)
-    pauses = [session.claim(0, woken=True), session.claim(1, woken=True), *session.nothing(len(PAUSES) - 2)]
-    assert pauses == list(PAUSES)
+    for found in (0, 1, 0, 0, 0):
+        pause = session.claim(found, woken=True)
+    assert pause == pytest.approx(sum(PAUSES[:3]) - 0.005)
+    assert session.rest.sleeping
 
 
 def test_jobs_now_and_then_do_not_end_the_sleep() -> None:
@@ -67,19 +75,17 @@ def test_a_stream_of_jobs_does_and_is_claimed_with_a_breath_between() -> None:
 
 def test_who_is_called_in_vain_again_and_again_sleeps_on_till_the_next_whole_tick() -> None:
     session = asleep()
-    for _ in range(OUTRUN):
+    for _ in range(IN_VAIN):
         assert not session.deaf()
         assert session.claim(0, woken=True) == WHOLE_SECONDS
     assert session.deaf()
     session.claim(0, whole=True)
     assert not session.deaf()
-    session.claim(0, woken=True)
-    assert session.deaf()  # the others are still quicker
 
 
 def test_a_call_for_what_an_own_claim_has_taken_is_not_in_vain() -> None:
     session = asleep()
-    for _ in range(3 * OUTRUN):
+    for _ in range(3 * IN_VAIN):
         session.claim(1, woken=True, later=2 * SOON_SECONDS)
         session.claim(0, woken=True)
         assert not session.deaf()
