@@ -31,7 +31,8 @@ class Claims:
         self._listens = listens
         self._rest = Rest()
         self._called = False  # somebody has notified since the last tick
-        self._unmet = False  # somebody has called, and what is known had no job
+        self._unmet = False  # somebody has called, or may have wanted to, and what is known had no job
+        self._told = False  # the last tick has said that we sleep
         self._whole_at = 0.0  # when the next whole tick is due
         self._net_at = 0.0  # and the next with the net
         self._quick = True  # the last of those was
@@ -58,20 +59,25 @@ class Claims:
         woken, self._called = self._called, False
         self._unmet = free is not None and (self._unmet or (woken and self.lanes.knows_none))
         wanted = None if free is None else self.lanes.ask(free, sent, idle=not self.more, unmet=self._unmet)
-        if wanted is None and not whole:
+        if wanted is None and free and self.lanes.knows_none:
+            self._rest.doze()
+        sleeping = self._listens and self._rest.sleeping and bool(free)
+        falls_asleep = sleeping and not self._told
+        if wanted is None and not whole and not falls_asleep:
             return None, min(self._whole_at, self._sweep_at()) - sent
         net = whole and sent >= self._net_at
         asked = Asked(
             slots=0 if wanted is None else self.lanes.room(free or 0),
             lanes=wanted,
             whole=whole,
-            sleeping=self._listens and self._rest.sleeping and bool(free),
+            sleeping=sleeping,
             held=list(held) if whole else [],
             net=net,
             old=net or self._quick,
         )
         tick = await queue.tick(self._link, self._me, asked)
         now = time.monotonic()
+        self._told = sleeping
         if whole:
             self._whole_at = now + WHOLE_SECONDS
         if net:
@@ -80,7 +86,10 @@ class Claims:
         if wanted is not None:
             self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)
             self._unmet = (self._unmet or (woken and not tick.taken)) and "others" not in wanted
-        if self.more or not free or wanted is None:
+        if wanted is None:
+            self._unmet = self._unmet or falls_asleep  # who looked before we said so has not called
+            return tick, min(self._whole_at, self._sweep_at()) - now
+        if self.more or not free:
             return tick, 0.0 if self.more else self._whole_at - now
         rest = self._rest.after(len(tick.taken), whole=whole, woken=woken, now=sent)
         return tick, min(rest, self._whole_at - now, self._sweep_at() - now)

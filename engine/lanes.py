@@ -20,10 +20,11 @@ from typing import Any
 from msgspec import Struct, field
 
 FLOOR_SECONDS = 0.25  # reference measurement: of jobs committed 0 to 10 ms late, a floor this old made none wait
+FLOOR_IDS = int(FLOOR_SECONDS * 1000) << 20  # as much time in ids: see stepwell.new_id
 SWEEP_SECONDS = 1.0  # between two sweeps under load, while they are quick
-SWEEP_SHARE = 0.05  # of its time a session may sweep: a sweep is slow where a held snapshot keeps dead entries
+SWEEP_SHARE = 0.02  # of its time a session may sweep: a sweep is slow where a held snapshot keeps dead entries
 MOST_PAUSE_SECONDS = 15.0
-QUICK_SECONDS = 0.05  # a sweep that found something is repeated at once, unless it took longer
+QUICK_SECONDS = 0.05  # a sweep that left lanes waiting is repeated at once, unless it took longer
 RESERVE = 10  # one slot in so many is kept for lanes that hold none
 MOST_KNOWN = 1000  # ranges that a claim names; those longest without a job are forgotten, and found by a sweep again
 
@@ -36,13 +37,14 @@ class Taken(Struct, frozen=True, array_like=True):
     priority: int
     lane: int
     jobs: int
+    first: int  # lowest id
     last: int  # highest id
 
 
 class Range(Struct):
     """What is known of a lane's jobs of one priority."""
 
-    floor: int = 0
+    floor: int
     claimed: deque[tuple[float, int]] = field(default_factory=deque)  # when, highest id: floors to come
 
 
@@ -114,7 +116,9 @@ class Lanes:
         for part in taken:
             given[part.lane] += part.jobs
             key = (part.priority, part.lane)
-            known = self._known.pop(key, None) or Range()
+            known = self._known.pop(key, None)
+            if known is None or part.first <= known.floor:  # a sweep's find: there may be more that come as late
+                known = Range(max(0, part.first - FLOOR_IDS))
             self._known[key] = known  # the latest last
             known.claimed.append((now, part.last))
             _raise_floor(known, now)  # here too: an idle session only sweeps, and would note every claim for ever
@@ -124,7 +128,8 @@ class Lanes:
         if self._sweeping:
             self._swept_at = now
             self._sweep_took = took = now - sent
-            self._sweep_pause = 0.0 if taken and took < QUICK_SECONDS else min(took / SWEEP_SHARE, MOST_PAUSE_SECONDS)
+            again = given and set(waiting) - given.keys() and took < QUICK_SECONDS
+            self._sweep_pause = 0.0 if again else min(took / SWEEP_SHARE, MOST_PAUSE_SECONDS)
             self._note_short(set(waiting) - (given.keys() - self._hot))
         return bool(taken) and bool(self._hot)
 

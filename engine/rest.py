@@ -35,6 +35,10 @@ class Rest:
         """Tell whether it does not listen: others are quicker, or what is called for is nothing to be claimed."""
         return self._in_vain >= IN_VAIN
 
+    def doze(self) -> None:
+        """Fall asleep at once: nothing is known to be looked at, and a sweep is slow, so it is better to be called."""
+        self.sleeping = True
+
     def after(self, claimed: int, *, whole: bool, woken: bool, now: float) -> float:
         """Return the longest pause after a claim, in seconds. `woken`: it was made because somebody called.
 

@@ -252,16 +252,16 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
     SET jit TO 'off'
     AS $$
   with recursive head as ( -- the lanes that are not empty: one look into the index each
-    (select j.priority, j.lane, 1 as place
+    (select j.priority, j.lane, j.id, 1 as place
      from stepwell.job j
      where lanes is null or lanes ? 'others'
      order by j.priority, j.lane, j.id
      limit 1)
     union all
-    select n.priority, n.lane, h.place + 1
+    select n.priority, n.lane, n.id, h.place + 1
     from head h,
     lateral (
-      select j.priority, j.lane
+      select j.priority, j.lane, j.id
       from stepwell.job j
       where (j.priority, j.lane) > (h.priority, h.lane)
       order by j.priority, j.lane, j.id
@@ -273,7 +273,7 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
     select (k ->> 0)::integer as priority, (k ->> 1)::integer as lane, (k ->> 2)::bigint as floor, (k ->> 3)::integer as most
     from jsonb_array_elements(lanes -> 'known') k
     union all
-    select h.priority, h.lane, 0,
+    select h.priority, h.lane, h.id - 1, -- dead entries are walked over once
            least(coalesce((lanes -> 'caps' ->> h.lane::text)::integer, (lanes ->> 'others')::integer, slots),
                  greatest(1, slots / (select count(distinct lane)::integer from head)))
     from head h
@@ -359,8 +359,8 @@ CREATE FUNCTION stepwell.claim(me bigint, slots integer, lanes jsonb) RETURNS js
       from held h
       where h.bell > 0 and h.worker_id = claim.me),
     'taken', (
-      select coalesce(jsonb_agg(jsonb_build_array(t.priority, t.lane, t.jobs, t.last)), '[]')
-      from (select g.priority, g.lane, count(*) as jobs, max(g.id) as last from gone g group by g.priority, g.lane) t),
+      select coalesce(jsonb_agg(jsonb_build_array(t.priority, t.lane, t.jobs, t.first, t.last)), '[]')
+      from (select g.priority, g.lane, count(*) as jobs, min(g.id) as first, max(g.id) as last from gone g group by g.priority, g.lane) t),
     'waiting', (select coalesce(jsonb_agg(distinct h.lane), '[]') from head h))
 $$;
 

@@ -119,7 +119,7 @@ def pickups(house: House, seconds: float) -> Figures:
 
 
 def _single(house: House, seconds: float) -> Spec:
-    return Spec(house.dsn(house.tenants[0]), (Flow(SINGLE.name),), PICKUPS_PER_S, seconds)
+    return Spec(house.dsn(house.tenants[0]), (Flow(SINGLE.name, more={"n": 1}),), PICKUPS_PER_S, seconds)
 
 
 def _made(house: House, work: Work, processes: int) -> int:

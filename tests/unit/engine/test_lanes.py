@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from engine.lanes import FLOOR_SECONDS, MOST_KNOWN, SWEEP_SECONDS, Lanes, Taken
+from engine.lanes import FLOOR_IDS, FLOOR_SECONDS, MOST_KNOWN, SWEEP_SECONDS, Lanes, Taken
 
 SLOTS = 100
 RESERVE = 10
@@ -42,9 +42,9 @@ class Queue:
                     taken[lane] += 1
         parts = []
         for lane, jobs in taken.items():
-            self.next_id += jobs
             self.lanes.held[lane] += jobs
-            parts.append(Taken(0, lane, jobs, self.next_id))
+            parts.append(Taken(0, lane, jobs, self.next_id + 1, self.next_id + jobs))
+            self.next_id += jobs
         self.lanes.answer(parts, waiting if wanted and "others" in wanted else [], self.now, self.now)
         return taken
 
@@ -112,7 +112,7 @@ def test_nobody_gives_back_while_nobody_waits() -> None:
 def test_a_floor_follows_what_was_claimed_but_only_after_a_while() -> None:
     lanes = Lanes(SLOTS)
     lanes.ask(SLOTS, 10.0, idle=True)
-    lanes.answer([Taken(0, 1, 5, 500)], [1], 10.0, 10.0)
+    lanes.answer([Taken(0, 1, 5, 496, 500)], [1], 10.0, 10.0)
     wanted = lanes.ask(SLOTS, 10.0 + FLOOR_SECONDS / 2, idle=False)
     assert wanted is not None
     assert wanted["known"][0][:3] == [0, 1, 0]
@@ -122,10 +122,30 @@ def test_a_floor_follows_what_was_claimed_but_only_after_a_while() -> None:
     assert wanted["known"][0][:3] == [0, 1, 500]
 
 
+def test_the_floor_of_a_new_range_is_a_little_below_the_first_job_found_in_it() -> None:
+    lanes = Lanes(SLOTS)
+    lanes.ask(SLOTS, 10.0, idle=True)
+    lanes.answer([Taken(0, 1, 5, 3 * FLOOR_IDS, 3 * FLOOR_IDS + 500)], [1], 10.0, 10.0)
+    wanted = lanes.ask(SLOTS, 10.0, idle=False)
+    assert wanted is not None
+    assert wanted["known"][0][2] == 2 * FLOOR_IDS
+
+
+def test_what_comes_late_and_all_at_once_is_claimed_without_a_sweep_for_each_portion() -> None:
+    lanes = Lanes(SLOTS)
+    lanes.ask(SLOTS, 10.0, idle=True)
+    lanes.answer([Taken(0, 1, 5, 8 * FLOOR_IDS, 9 * FLOOR_IDS)], [1], 10.0, 10.0)
+    lanes.ask(SLOTS, 20.0, idle=True)
+    lanes.answer([Taken(0, 1, 90, 4 * FLOOR_IDS, 4 * FLOOR_IDS + 90)], [1], 20.0, 20.0)
+    wanted = lanes.ask(SLOTS, 20.1, idle=False)
+    assert wanted is not None
+    assert wanted["known"][0][2] < 4 * FLOOR_IDS + 90
+
+
 def test_a_sweep_comes_once_a_second_under_load_and_at_once_when_idle() -> None:
     lanes = Lanes(SLOTS)
     assert "others" in (lanes.ask(SLOTS, 0.0, idle=False) or {})
-    lanes.answer([Taken(0, 1, 1, 1)], [1], 0.0, 0.0)
+    lanes.answer([Taken(0, 1, 1, 1, 1)], [1], 0.0, 0.0)
     assert "others" not in (lanes.ask(SLOTS, SWEEP_SECONDS / 2, idle=False) or {})
     assert "others" in (lanes.ask(SLOTS, SWEEP_SECONDS / 2, idle=True) or {})
     lanes.answer([], [], 0.5, 0.5)
@@ -137,7 +157,7 @@ def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
     lanes.ask(SLOTS, 0.0, idle=True)
     lanes.answer([], [], 0.0, 0.040)
     assert lanes.ask(SLOTS, 0.1, idle=True) is None
-    assert lanes.ask(SLOTS, 0.1 + SWEEP_SECONDS, idle=True) is not None
+    assert lanes.ask(SLOTS, 0.1 + 2 * SWEEP_SECONDS, idle=True) is not None
 
 
 def test_a_slow_sweep_is_repeated_soon_for_one_who_has_called_and_whose_job_is_not_where_jobs_are_known_to_be() -> None:
@@ -155,7 +175,7 @@ def test_a_session_that_only_sweeps_keeps_no_more_than_its_last_claims() -> None
     lanes = Lanes(SLOTS)
     for n in range(1000):
         lanes.ask(SLOTS, float(n), idle=True)
-        lanes.answer([Taken(0, 1, 1, n)], [1], float(n), float(n))
+        lanes.answer([Taken(0, 1, 1, n, n)], [1], float(n), float(n))
     assert len(lanes._known[0, 1].claimed) == 1
 
 
@@ -163,7 +183,7 @@ def test_of_many_lanes_those_longest_without_a_job_are_forgotten() -> None:
     lanes = Lanes(SLOTS)
     for lane in range(2 * MOST_KNOWN):
         lanes.ask(SLOTS, 0.0, idle=False)
-        lanes.answer([Taken(0, lane, 1, lane)], [], 0.0, 0.0)
+        lanes.answer([Taken(0, lane, 1, lane, lane)], [], 0.0, 0.0)
     wanted = lanes.ask(SLOTS, 0.1, idle=False)
     assert wanted is not None
     assert {lane for _, lane, _, _ in wanted["known"]} == set(range(MOST_KNOWN, 2 * MOST_KNOWN))
