@@ -24,6 +24,7 @@ class Watcher:
     def __init__(self) -> None:
         self.seen: dict[str, float] = {}
         self.url = ""
+        self._wires: set[asyncio.Transport] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -41,22 +42,31 @@ class Watcher:
         self._thread.join(PATIENCE_S)
 
     def _run(self) -> None:
-        server = self._loop.run_until_complete(self._loop.create_server(lambda: _Wire(self.seen), "127.0.0.1", 0))
+        made = self._loop.create_server(lambda: _Wire(self.seen, self._wires), "127.0.0.1", 0)
+        server = self._loop.run_until_complete(made)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._ready.set()
         self._loop.run_forever()
         server.close()
+        for wire in list(self._wires):
+            wire.close()
+        self._loop.run_until_complete(asyncio.sleep(0))  # a connection is closed in the next turn
         self._loop.close()
 
 
 class _Wire(asyncio.Protocol):
-    def __init__(self, seen: dict[str, float]) -> None:
+    def __init__(self, seen: dict[str, float], wires: set[asyncio.Transport]) -> None:
         self._seen = seen
+        self._wires = wires
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._wires.add(self._transport)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._wires.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         try:
