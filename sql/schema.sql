@@ -1735,6 +1735,7 @@ ALTER FUNCTION stepwell.signed(by text) OWNER TO stepwell_owner;
 CREATE FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text, labels jsonb, trigger jsonb, traceparent text) RETURNS text[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
   mine   record := scope();
@@ -1746,6 +1747,9 @@ declare
   large  boolean := false;
   ids    bigint[];
 begin
+  if start_all.business_key is not null then
+    perform check_text(start_all.business_key, 200, '/business_key');
+  end if;
   perform check_number(start_all.priority, -100, 100, '/priority');
   -- Serialises with deletion of the definition only; row locks would cost 15 % and make multixacts.
   perform pg_advisory_xact_lock_shared(number);
@@ -1829,12 +1833,13 @@ $$;
 ALTER FUNCTION stepwell.start_all(definition text, inputs jsonb[], business_key text, version integer, priority integer, by text, reason text, pointer text, labels jsonb, trigger jsonb, traceparent text) OWNER TO stepwell_owner;
 
 CREATE FUNCTION stepwell.start_process(definition text, input jsonb DEFAULT '{}'::jsonb, business_key text DEFAULT NULL::text, version integer DEFAULT NULL::integer, priority integer DEFAULT 0, by text DEFAULT NULL::text, reason text DEFAULT NULL::text) RETURNS text
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
     SET lock_timeout TO '2s'
     AS $$
-  select start_process(definition, input, labels => null::jsonb, business_key => business_key, version => version,
-                       priority => priority, by => by, reason => reason)
+begin
+  return (start_all(definition, array[input], business_key, version, priority, by, reason, '/input', null, null, null))[1];
+end
 $$;
 
 ALTER FUNCTION stepwell.start_process(definition text, input jsonb, business_key text, version integer, priority integer, by text, reason text) OWNER TO stepwell_owner;
@@ -1844,15 +1849,8 @@ CREATE FUNCTION stepwell.start_process(definition text, input jsonb, labels json
     SET search_path TO 'stepwell', 'pg_temp'
     SET lock_timeout TO '2s'
     AS $$
-declare
-  ids text[];
 begin
-  if business_key is not null then
-    perform check_text(business_key, 200, '/business_key');
-  end if;
-  ids := start_all(definition, array[input], business_key, version, priority, by, reason, '/input', labels, trigger,
-                   traceparent);
-  return ids[1];
+  return (start_all(definition, array[input], business_key, version, priority, by, reason, '/input', labels, trigger, traceparent))[1];
 end
 $$;
 
@@ -2011,7 +2009,7 @@ begin
     claim := stepwell.claim(me, slots, lanes);
     select coalesce(sum((lane ->> 2)::integer), 0) into taken from jsonb_array_elements(claim -> 'taken') as lane;
   end if;
-  if lanes is not null and jsonb_array_length(claim -> 'claimed') between 1 and 4 then
+  if lanes is not null and jsonb_array_length(claim -> 'claimed') between 1 and 16 then
     begin
       select coalesce(jsonb_agg(jsonb_build_array(l.id, l.definition_id, l.version, l.snapshot, l.snapshot_seq, l.losses, l.history,
                                                   l.inbox, l.bell)), '[]')

@@ -2,9 +2,9 @@
 -- quarantine, read the bells of what is `held`. A tick with the `net` also sweeps. `old`: signals and timers that are due for
 -- more than 10 s are looked for, too. While a snapshot is held, net and old walk over the dead entries of all rows since: the
 -- longer that takes, the more seldom they are asked for.
--- One autocommitted transaction. Up to four claimed processes are loaded at once, which spares an idle worker a round trip:
+-- One autocommitted transaction. Up to 16 claimed processes are loaded at once, which spares an idle worker a round trip:
 -- in a statement of its own, whose snapshot is newer than the claim (in one with it, a claim that waited for the last holder's
--- park would read a stale tail). More than four, or 32 KB, are loaded by the next statement.
+-- park would read a stale tail). More than 16, or 32 KB, are loaded by the next statement.
 --
 -- Lock order (all of it, so that no two ticks and no flush can wait in a circle): own worker row (a beat) → signal
 -- jobs (skip locked) → signals by id → timers (skip locked) → jobs (skip locked) → leases by process id → leases of the
@@ -64,7 +64,7 @@ begin
     claim := stepwell.claim(me, slots, lanes);
     select coalesce(sum((lane ->> 2)::integer), 0) into taken from jsonb_array_elements(claim -> 'taken') as lane;
   end if;
-  if lanes is not null and jsonb_array_length(claim -> 'claimed') between 1 and 4 then
+  if lanes is not null and jsonb_array_length(claim -> 'claimed') between 1 and 16 then
     begin
       select coalesce(jsonb_agg(jsonb_build_array(l.id, l.definition_id, l.version, l.snapshot, l.snapshot_seq, l.losses, l.history,
                                                   l.inbox, l.bell)), '[]')

@@ -46,7 +46,7 @@ def test_what_the_last_holder_committed_while_the_claim_waited_for_him_is_loaded
 def test_few_are_loaded_and_more_are_not(house: House) -> None:
     house.publish(PURE)
     worker = ByHand(house)
-    for count, loaded in ((4, 4), (5, 0)):
+    for count, loaded in ((16, 16), (17, 0)):
         for _ in range(count):
             house.start("pure")
         answer = tick(worker)
