@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 import sql
 from engine import queue
 from engine.db import Link
-from engine.lanes import QUICK_SECONDS, Lanes, sweep_pause
+from engine.lanes import QUICK_SECONDS, Lanes, net_pause
 from engine.queue import Asked, Tick
 from engine.rest import WHOLE_SECONDS, Rest
 
@@ -81,7 +81,7 @@ class Claims:
         if whole:
             self._whole_at = now + WHOLE_SECONDS
         if net:
-            self._net_at = now + sweep_pause(now - sent)
+            self._net_at = now + net_pause(now - sent)
             self._quick = now - sent < QUICK_SECONDS
         if wanted is not None:
             self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)

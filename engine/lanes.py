@@ -21,7 +21,8 @@ from msgspec import Struct, field
 
 FLOOR_SECONDS = 0.25  # reference measurement: of jobs committed 0 to 10 ms late, a floor this old made none wait
 FLOOR_IDS = int(FLOOR_SECONDS * 1000) << 20  # as much time in ids: see stepwell.new_id
-SWEEP_SECONDS = 1.0  # between two sweeps under load, while they are quick
+SWEEP_SECONDS = 0.1  # between two sweeps under load, while they are quick
+NET_SECONDS = 1.0  # the same for leases without an owner
 SWEEP_SHARE = 0.02  # of its time a session may sweep: a sweep is slow where a held snapshot keeps dead entries
 MOST_PAUSE_SECONDS = 15.0
 QUICK_SECONDS = 0.05  # a sweep that left lanes waiting is repeated at once, unless it took longer
@@ -162,9 +163,9 @@ class Lanes:
         return max(0, min(left, free - self._reserve))
 
 
-def sweep_pause(took: float) -> float:
-    """Return how long to wait after a sweep that took so many seconds."""
-    return min(max(took / SWEEP_SHARE, SWEEP_SECONDS), MOST_PAUSE_SECONDS)
+def net_pause(took: float) -> float:
+    """Return how long to wait after a look for leases without an owner that took so many seconds."""
+    return min(max(took / SWEEP_SHARE, NET_SECONDS), MOST_PAUSE_SECONDS)
 
 
 def _raise_floor(part: Range, now: float) -> None:

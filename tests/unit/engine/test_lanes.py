@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from engine.lanes import FLOOR_IDS, FLOOR_SECONDS, MOST_KNOWN, SWEEP_SECONDS, Lanes, Taken
+from engine.lanes import FLOOR_IDS, FLOOR_SECONDS, MOST_KNOWN, SWEEP_SECONDS, SWEEP_SHARE, Lanes, Taken
 
 SLOTS = 100
 RESERVE = 10
@@ -113,11 +113,14 @@ def test_a_floor_follows_what_was_claimed_but_only_after_a_while() -> None:
     lanes = Lanes(SLOTS)
     lanes.ask(SLOTS, 10.0, idle=True)
     lanes.answer([Taken(0, 1, 5, 496, 500)], [1], 10.0, 10.0)
-    wanted = lanes.ask(SLOTS, 10.0 + FLOOR_SECONDS / 2, idle=False)
+    wanted = lanes.ask(SLOTS, 10.0 + SWEEP_SECONDS / 2, idle=False)
     assert wanted is not None
     assert wanted["known"][0][:3] == [0, 1, 0]
     lanes.answer([], [], 10.1, 10.1)
-    wanted = lanes.ask(SLOTS, 10.0 + 2 * FLOOR_SECONDS, idle=False)
+    later = 10.0 + 2 * FLOOR_SECONDS
+    lanes.ask(SLOTS, later, idle=False)
+    lanes.answer([], [], later, later)
+    wanted = lanes.ask(SLOTS, later + SWEEP_SECONDS / 2, idle=False)
     assert wanted is not None
     assert wanted["known"][0][:3] == [0, 1, 500]
 
@@ -137,12 +140,12 @@ def test_what_comes_late_and_all_at_once_is_claimed_without_a_sweep_for_each_por
     lanes.answer([Taken(0, 1, 5, 8 * FLOOR_IDS, 9 * FLOOR_IDS)], [1], 10.0, 10.0)
     lanes.ask(SLOTS, 20.0, idle=True)
     lanes.answer([Taken(0, 1, 90, 4 * FLOOR_IDS, 4 * FLOOR_IDS + 90)], [1], 20.0, 20.0)
-    wanted = lanes.ask(SLOTS, 20.1, idle=False)
+    wanted = lanes.ask(SLOTS, 20.0 + SWEEP_SECONDS / 2, idle=False)
     assert wanted is not None
     assert wanted["known"][0][2] < 4 * FLOOR_IDS + 90
 
 
-def test_a_sweep_comes_once_a_second_under_load_and_at_once_when_idle() -> None:
+def test_a_sweep_comes_now_and_then_under_load_and_at_once_when_idle() -> None:
     lanes = Lanes(SLOTS)
     assert "others" in (lanes.ask(SLOTS, 0.0, idle=False) or {})
     lanes.answer([Taken(0, 1, 1, 1, 1)], [1], 0.0, 0.0)
@@ -157,7 +160,7 @@ def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
     lanes.ask(SLOTS, 0.0, idle=True)
     lanes.answer([], [], 0.0, 0.040)
     assert lanes.ask(SLOTS, 0.1, idle=True) is None
-    assert lanes.ask(SLOTS, 0.1 + 2 * SWEEP_SECONDS, idle=True) is not None
+    assert lanes.ask(SLOTS, 0.1 + 0.040 / SWEEP_SHARE, idle=True) is not None
 
 
 def test_a_slow_sweep_is_repeated_soon_for_one_who_has_called_and_whose_job_is_not_where_jobs_are_known_to_be() -> None:
@@ -184,6 +187,6 @@ def test_of_many_lanes_those_longest_without_a_job_are_forgotten() -> None:
     for lane in range(2 * MOST_KNOWN):
         lanes.ask(SLOTS, 0.0, idle=False)
         lanes.answer([Taken(0, lane, 1, lane, lane)], [], 0.0, 0.0)
-    wanted = lanes.ask(SLOTS, 0.1, idle=False)
+    wanted = lanes.ask(SLOTS, SWEEP_SECONDS / 2, idle=False)
     assert wanted is not None
     assert {lane for _, lane, _, _ in wanted["known"]} == set(range(MOST_KNOWN, 2 * MOST_KNOWN))
