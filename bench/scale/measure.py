@@ -48,7 +48,7 @@ def look(house: House, effort: Effort) -> Figures:
         "computed_per_s": throughput(house, COMPUTED, effort.of(400, 10_000)),
         "executed_per_s": throughput(house, EXECUTED, effort.of(200, 10_000)),
         **claims(house, effort.of(10, 200)),
-        **pickups(house, effort.of(1.0, 15.0)),
+        **pickups(house, effort.of(0.3, 3.0), effort.of(1.0, 15.0)),
     }
 
 
@@ -109,13 +109,17 @@ async def _claims(url: str, times: int) -> list[float]:
     return took
 
 
-def pickups(house: House, seconds: float) -> Figures:
-    """Return what processes wait for a worker at 50 starts a second; it is idle, or has a backlog to work on."""
+def pickups(house: House, warm_s: float, seconds: float) -> Figures:
+    """Return what processes wait for a worker at 50 starts a second; it is idle, or has a backlog to work on.
+
+    Counted after `warm_s`: a worker that has just claimed all it can from a backlog is through with all of it at once.
+    """
     first = house.count(_NEXT_ID)
-    with stopping(house.worker()) as worker, Arrivals(_single(house, seconds)) as arrivals:
+    with stopping(house.worker()) as worker, Arrivals(_single(house, warm_s + seconds)) as arrivals:
         told = arrivals.wait()
         none_left(house, worker, OPEN, first)
-    return in_ms(waits(house, told.began_at, told.began_at + seconds).created, "pickup_{}_ms")
+    begun = told.began_at + warm_s
+    return in_ms(waits(house, begun, begun + seconds).created, "pickup_{}_ms")
 
 
 def _single(house: House, seconds: float) -> Spec:
