@@ -81,10 +81,10 @@ class Claims:
         if whole:
             self._whole_at = now + WHOLE_SECONDS
         if net:
-            self._net_at = now + net_pause(now - sent)
-            self._quick = now - sent < QUICK_SECONDS
+            self._net_at = now + net_pause(tick.took)
+            self._quick = tick.took < QUICK_SECONDS
         if wanted is not None:
-            self.more = self.lanes.answer(tick.taken, tick.waiting, sent, now)
+            self.more = self.lanes.answer(tick.taken, tick.waiting, tick.took, now)
             self._unmet = (self._unmet or (woken and not tick.taken)) and "others" not in wanted
         if wanted is None:
             self._unmet = self._unmet or falls_asleep  # who looked before we said so has not called

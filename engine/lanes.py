@@ -23,7 +23,7 @@ FLOOR_SECONDS = 0.25  # reference measurement: of jobs committed 0 to 10 ms late
 FLOOR_IDS = int(FLOOR_SECONDS * 1000) << 20  # as much time in ids: see stepwell.new_id
 SWEEP_SECONDS = 0.1  # between two sweeps under load, while they are quick
 NET_SECONDS = 1.0  # the same for leases without an owner
-SWEEP_SHARE = 0.01  # of its time a session may sweep: a sweep is slow where a held snapshot keeps dead entries
+SWEEP_SHARE = 0.02  # of its time a session may sweep: a sweep is slow where a held snapshot keeps dead entries
 MOST_PAUSE_SECONDS = 15.0
 QUICK_SECONDS = 0.05  # a sweep that left lanes waiting is repeated at once, unless it took longer
 RESERVE = 10  # one slot in so many is kept for lanes that hold none
@@ -111,8 +111,8 @@ class Lanes:
                 known.append([priority, lane, part.floor, self._asked[lane]])
         return {"known": known} if known else None
 
-    def answer(self, taken: Collection[Taken], waiting: Collection[int], sent: float, now: float) -> bool:
-        """Take in what was asked for at `sent`; tell whether there may be more to be had at once."""
+    def answer(self, taken: Collection[Taken], waiting: Collection[int], took: float, now: float) -> bool:
+        """Take in what a tick that took so many seconds found; tell whether there may be more to be had at once."""
         given: Counter[int] = Counter()
         for part in taken:
             given[part.lane] += part.jobs
@@ -125,23 +125,27 @@ class Lanes:
             _raise_floor(known, now)  # here too: an idle session only sweeps, and would note every claim for ever
         while len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
-        self._note_hot(given, len(waiting))
+        full = {lane for lane in waiting if self._most.get(lane) == 0} if self._sweeping else set()
+        self._note_hot(given, full, len(waiting))
         if self._sweeping:
             self._swept_at = now
-            self._sweep_took = took = now - sent
+            self._sweep_took = took
             again = given and set(waiting) - given.keys() and took < QUICK_SECONDS
             self._sweep_pause = 0.0 if again else min(took / SWEEP_SHARE, MOST_PAUSE_SECONDS)
             self._note_short(set(waiting) - (given.keys() - self._hot))
-        return bool(taken) and bool(self._hot)
+        return bool(taken or full) and bool(self._hot)
 
-    def _note_hot(self, given: Counter[int], waiting: int) -> None:
-        """Note which lanes gave all they were asked for. A sweep asks each of those that wait for as much."""
+    def _note_hot(self, given: Counter[int], full: set[int], waiting: int) -> None:
+        """Note which lanes gave all they were asked for. A sweep asks each of those that wait for as much.
+
+        `full`: those that wait and hold all they may.
+        """
         even = max(1, self._others // max(1, waiting))
         self._hot -= self._asked.keys() | given.keys()
         for lane, jobs in given.items():
             if jobs >= self._asked.get(lane, min(even, self._most.get(lane, self._others))):
                 self._hot.add(lane)
-        self._hot &= {lane for _, lane in self._known}
+        self._hot = (self._hot | full) & {lane for _, lane in self._known}
 
     def over_share(self, lane: int) -> bool:
         """Tell whether a lane holds more than its share while another one waits that holds less."""

@@ -73,6 +73,7 @@ class Tick(Struct, frozen=True):
 
     alive: bool
     now: datetime | None = None
+    took: float = 0.0  # seconds of PostgreSQL's, without the wait for what was sent before
     claimed: tuple[Claimed, ...] = ()
     loaded: tuple[Row, ...] = ()
     rung: tuple[Ring, ...] = ()

@@ -1979,6 +1979,7 @@ CREATE FUNCTION stepwell.tick(me bigint, slots integer, lanes jsonb DEFAULT NULL
     SET jit TO 'off'
     AS $$
 declare
+  begun timestamptz := clock_timestamp();
   claim jsonb := '{"claimed": [], "rung": [], "taken": [], "waiting": []}';
   loaded jsonb := '[]';
   taken integer := 0;
@@ -2039,7 +2040,7 @@ begin
     where l.bell > 0 or l.mail;
   end if;
   return claim || jsonb_build_object(
-    'alive', true, 'now', stepwell.now(), 'loaded', loaded, 'more', taken >= slots, 'rung', rung);
+    'alive', true, 'now', stepwell.now(), 'took', extract(epoch from clock_timestamp() - begun), 'loaded', loaded, 'more', taken >= slots, 'rung', rung);
 end
 $$;
 

@@ -100,7 +100,7 @@ async def _claims(url: str, times: int) -> list[float]:
         asked = queue.Asked(slots=room, lanes=lanes.ask(CLAIMED, begun, idle=False), whole=False)
         tick = await queue.tick(link, me, asked)
         ended = time.monotonic()
-        lanes.answer(tick.taken, tick.waiting, begun, ended)
+        lanes.answer(tick.taken, tick.waiting, tick.took, ended)
         if len(tick.claimed) < room:
             raise Unable(f"a claim found {len(tick.claimed)} jobs instead of {room}")
         took.append(ended - begun)

@@ -15,7 +15,7 @@
 -- Rows: at most 500 timers, 500 signals, `slots` jobs; the leases of what is held.
 --
 -- slots: how many jobs to take at most. lanes: see claim. sleeping: whether callers should wake us (see wake_workers).
--- Returns {alive, now, claimed, loaded, rung: [[process, bell, has mail]…], more, taken, waiting}; claimed, taken and waiting as
+-- Returns {alive, now, took, claimed, loaded, rung: [[process, bell, has mail]…], more, taken, waiting}; claimed, taken and waiting as
 -- claim returns them; loaded: rows of load, for all that is claimed or for none. alive = false: the worker row is gone; drop
 -- everything and register anew. more: as many as asked; only workers of release 0.1 read it.
 -- Bells only, no mail: the answer is sent before the commit, and a large one to a client that does not read would keep the
@@ -34,6 +34,7 @@ create or replace function stepwell.tick(
   set jit = off
 as $$
 declare
+  begun timestamptz := clock_timestamp();
   claim jsonb := '{"claimed": [], "rung": [], "taken": [], "waiting": []}';
   loaded jsonb := '[]';
   taken integer := 0;
@@ -94,7 +95,7 @@ begin
     where l.bell > 0 or l.mail;
   end if;
   return claim || jsonb_build_object(
-    'alive', true, 'now', stepwell.now(), 'loaded', loaded, 'more', taken >= slots, 'rung', rung);
+    'alive', true, 'now', stepwell.now(), 'took', extract(epoch from clock_timestamp() - begun), 'loaded', loaded, 'more', taken >= slots, 'rung', rung);
 end
 $$;
 

@@ -30,7 +30,7 @@ class Claimer(ByHand):
         assert row is not None
         answer: dict[str, Any] = row[0]
         taken = [Taken(*part) for part in answer["taken"]]
-        self.more = self.lanes.answer(taken, answer["waiting"], self.now, self.now)
+        self.more = self.lanes.answer(taken, answer["waiting"], 0.0, self.now)
         return [claimed[0] for claimed in answer["claimed"]]
 
 

@@ -45,7 +45,7 @@ class Queue:
             self.lanes.held[lane] += jobs
             parts.append(Taken(0, lane, jobs, self.next_id + 1, self.next_id + jobs))
             self.next_id += jobs
-        self.lanes.answer(parts, waiting if wanted and "others" in wanted else [], self.now, self.now)
+        self.lanes.answer(parts, waiting if wanted and "others" in wanted else [], 0.0, self.now)
         return taken
 
     def fill(self) -> None:
@@ -112,14 +112,14 @@ def test_nobody_gives_back_while_nobody_waits() -> None:
 def test_a_floor_follows_what_was_claimed_but_only_after_a_while() -> None:
     lanes = Lanes(SLOTS)
     lanes.ask(SLOTS, 10.0, idle=True)
-    lanes.answer([Taken(0, 1, 5, 496, 500)], [1], 10.0, 10.0)
+    lanes.answer([Taken(0, 1, 5, 496, 500)], [1], 0.0, 10.0)
     wanted = lanes.ask(SLOTS, 10.0 + SWEEP_SECONDS / 2, idle=False)
     assert wanted is not None
     assert wanted["known"][0][:3] == [0, 1, 0]
-    lanes.answer([], [], 10.1, 10.1)
+    lanes.answer([], [], 0.0, 10.1)
     later = 10.0 + 2 * FLOOR_SECONDS
     lanes.ask(SLOTS, later, idle=False)
-    lanes.answer([], [], later, later)
+    lanes.answer([], [], 0.0, later)
     wanted = lanes.ask(SLOTS, later + SWEEP_SECONDS / 2, idle=False)
     assert wanted is not None
     assert wanted["known"][0][:3] == [0, 1, 500]
@@ -128,7 +128,7 @@ def test_a_floor_follows_what_was_claimed_but_only_after_a_while() -> None:
 def test_the_floor_of_a_new_range_is_a_little_below_the_first_job_found_in_it() -> None:
     lanes = Lanes(SLOTS)
     lanes.ask(SLOTS, 10.0, idle=True)
-    lanes.answer([Taken(0, 1, 5, 3 * FLOOR_IDS, 3 * FLOOR_IDS + 500)], [1], 10.0, 10.0)
+    lanes.answer([Taken(0, 1, 5, 3 * FLOOR_IDS, 3 * FLOOR_IDS + 500)], [1], 0.0, 10.0)
     wanted = lanes.ask(SLOTS, 10.0, idle=False)
     assert wanted is not None
     assert wanted["known"][0][2] == 2 * FLOOR_IDS
@@ -137,9 +137,9 @@ def test_the_floor_of_a_new_range_is_a_little_below_the_first_job_found_in_it() 
 def test_what_comes_late_and_all_at_once_is_claimed_without_a_sweep_for_each_portion() -> None:
     lanes = Lanes(SLOTS)
     lanes.ask(SLOTS, 10.0, idle=True)
-    lanes.answer([Taken(0, 1, 5, 8 * FLOOR_IDS, 9 * FLOOR_IDS)], [1], 10.0, 10.0)
+    lanes.answer([Taken(0, 1, 5, 8 * FLOOR_IDS, 9 * FLOOR_IDS)], [1], 0.0, 10.0)
     lanes.ask(SLOTS, 20.0, idle=True)
-    lanes.answer([Taken(0, 1, 90, 4 * FLOOR_IDS, 4 * FLOOR_IDS + 90)], [1], 20.0, 20.0)
+    lanes.answer([Taken(0, 1, 90, 4 * FLOOR_IDS, 4 * FLOOR_IDS + 90)], [1], 0.0, 20.0)
     wanted = lanes.ask(SLOTS, 20.0 + SWEEP_SECONDS / 2, idle=False)
     assert wanted is not None
     assert wanted["known"][0][2] < 4 * FLOOR_IDS + 90
@@ -151,14 +151,14 @@ def test_a_sweep_comes_now_and_then_under_load_and_at_once_when_idle() -> None:
     lanes.answer([Taken(0, 1, 1, 1, 1)], [1], 0.0, 0.0)
     assert "others" not in (lanes.ask(SLOTS, SWEEP_SECONDS / 2, idle=False) or {})
     assert "others" in (lanes.ask(SLOTS, SWEEP_SECONDS / 2, idle=True) or {})
-    lanes.answer([], [], 0.5, 0.5)
+    lanes.answer([], [], 0.0, 0.5)
     assert "others" in (lanes.ask(SLOTS, 0.5 + SWEEP_SECONDS, idle=False) or {})
 
 
 def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
     lanes = Lanes(SLOTS)
     lanes.ask(SLOTS, 0.0, idle=True)
-    lanes.answer([], [], 0.0, 0.040)
+    lanes.answer([], [], 0.040, 0.040)
     assert lanes.ask(SLOTS, 0.1, idle=True) is None
     assert lanes.ask(SLOTS, 0.1 + 0.040 / SWEEP_SHARE, idle=True) is not None
 
@@ -166,7 +166,7 @@ def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
 def test_a_slow_sweep_is_repeated_soon_for_one_who_has_called_and_whose_job_is_not_where_jobs_are_known_to_be() -> None:
     lanes = Lanes(SLOTS)
     lanes.ask(SLOTS, 0.0, idle=True)
-    lanes.answer([], [], 0.0, 0.1)
+    lanes.answer([], [], 0.1, 0.1)
     assert lanes.knows_none
     assert lanes.sweep_at(idle=True, unmet=True) == 0.2
     assert lanes.ask(SLOTS, 0.15, idle=True, unmet=True) is None
@@ -178,8 +178,17 @@ def test_a_session_that_only_sweeps_keeps_no_more_than_its_last_claims() -> None
     lanes = Lanes(SLOTS)
     for n in range(1000):
         lanes.ask(SLOTS, float(n), idle=True)
-        lanes.answer([Taken(0, 1, 1, n, n)], [1], float(n), float(n))
+        lanes.answer([Taken(0, 1, 1, n, n)], [1], 0.0, float(n))
     assert len(lanes._known[0, 1].claimed) == 1
+
+
+def test_a_sweep_that_finds_all_slots_taken_does_not_hide_that_more_waits() -> None:
+    """Fails where nobody looks again until the next whole tick: slots that become free meanwhile stay empty."""
+    queue = Queue(_1=1000)
+    queue.fill()
+    queue.now += SWEEP_SECONDS
+    queue.lanes.ask(queue.free, queue.now, idle=False)
+    assert queue.lanes.answer([], [1], 0.0, queue.now)
 
 
 def test_of_many_lanes_those_longest_without_a_job_are_forgotten() -> None:
