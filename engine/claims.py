@@ -57,10 +57,12 @@ class Claims:
         sent = time.monotonic()
         whole = sent >= self._whole_at - EARLY_SECONDS
         woken, self._called = self._called, False
-        self._unmet = free is not None and (self._unmet or (woken and self.lanes.knows_none))
+        self._unmet = self._unmet and free is not None
         wanted = None if free is None else self.lanes.ask(free, sent, idle=not self.more, unmet=self._unmet)
-        if wanted is None and free and self.lanes.knows_none:
-            self._rest.doze()
+        if wanted is None and free:
+            self._unmet = self._unmet or woken  # of what is known, nothing may be taken
+            if self.lanes.knows_none:
+                self._rest.doze()
         sleeping = self._listens and self._rest.sleeping and bool(free)
         falls_asleep = sleeping and not self._told
         if wanted is None and not whole and not falls_asleep:
@@ -89,7 +91,7 @@ class Claims:
         if wanted is None:
             self._unmet = self._unmet or falls_asleep  # who looked before we said so has not called
             return tick, min(self._whole_at, self._sweep_at()) - now
-        if self.more or not free:
+        if not free or (self.more and tick.taken):
             return tick, 0.0 if self.more else self._whole_at - now
         rest = self._rest.after(len(tick.taken), whole=whole, woken=woken, now=sent)
         return tick, min(rest, self._whole_at - now, self._sweep_at() - now)

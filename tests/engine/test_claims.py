@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+from collections.abc import Callable
 
 import pytest
 
@@ -48,5 +50,65 @@ async def test_whose_sweeps_are_slow_and_knows_no_lane_lies_down_to_be_called(
 
     assert await waits_for_a_claim(claims, called) < lanes.MOST_PAUSE_SECONDS / 3
 
+    await rescue.bury(link, [me], others=False)
+    await link.close()
+
+
+class Holder:
+    """Claims, and keeps what it gets: long work."""
+
+    def __init__(self, claims: Claims, called: asyncio.Event) -> None:
+        self.claims = claims
+        self.pause = 0.0
+        self._called = called
+
+    async def run(self) -> None:
+        """Tick as a session does, for ever."""
+        held = self.claims.lanes.held
+        while True:
+            self._called.clear()
+            tick, self.pause = await self.claims.tick(SLOTS - held.total(), [])
+            for claimed in tick.claimed if tick is not None else ():
+                held[claimed.tenant_id] += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._called.wait(), max(0.0, self.pause))
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110  the session under test tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_newcomer_is_heard_while_long_work_of_another_tenant_fills_all_slots_but_the_reserve(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole ticks, which would find it, are made rare once it sleeps."""
+    house.publish(PURE)
+    house.publish(PURE, "globex_prod")
+    with house.caller("acme_prod") as db:
+        db.execute("select stepwell.start_processes('pure', %s)", (json.dumps([{}] * 2 * SLOTS),))
+    link = Link(house.dsn("house_worker"), "test")
+    await link.open()
+    me, _ = await queue.register(link, "test", lock=True)
+    called = asyncio.Event()
+    claims = Claims(link, me, SLOTS, called.set, listens=True)
+    await claims.begin()
+    holder = Holder(claims, called)
+    work = asyncio.create_task(holder.run())
+    full = SLOTS - SLOTS // lanes.RESERVE
+    asleep = "select asleep from stepwell.worker where id = %s"
+    await until(lambda: claims.lanes.held.total() == full and house.owner.execute(asleep, (me,)).fetchone() == (True,))
+    monkeypatch.setattr("engine.claims.WHOLE_SECONDS", 60.0)
+    monkeypatch.setattr("engine.rest.WHOLE_SECONDS", 60.0)
+    await until(lambda: holder.pause > 1)
+
+    with house.caller("globex_prod") as db:
+        db.execute("select stepwell.start_process('pure', '{}')")
+    await until(lambda: claims.lanes.held[house.scopes["globex_prod"][0]] == 1)
+    assert claims.more
+
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
     await rescue.bury(link, [me], others=False)
     await link.close()
