@@ -95,7 +95,8 @@ begin
     where l.bell > 0 or l.mail;
   end if;
   return claim || jsonb_build_object(
-    'alive', true, 'now', stepwell.now(), 'took', extract(epoch from clock_timestamp() - begun), 'loaded', loaded, 'more', taken >= slots, 'rung', rung);
+    'alive', true, 'now', stepwell.now(), 'took', extract(epoch from clock_timestamp() - begun), 'loaded', loaded,
+    'more', taken >= slots, 'rung', rung);
 end
 $$;
 
@@ -225,7 +226,11 @@ as $$
       where h.bell > 0 and h.worker_id = claim.me),
     'taken', (
       select coalesce(jsonb_agg(jsonb_build_array(t.priority, t.lane, t.jobs, t.first, t.last)), '[]')
-      from (select g.priority, g.lane, count(*) as jobs, min(g.id) as first, max(g.id) as last from gone g group by g.priority, g.lane) t),
+      from (
+        select g.priority, g.lane, count(*) as jobs, min(g.id) as first, max(g.id) as last
+        from gone g
+        group by g.priority, g.lane
+      ) t),
     'waiting', (select coalesce(jsonb_agg(distinct h.lane), '[]') from head h))
 $$;
 
