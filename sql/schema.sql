@@ -898,6 +898,57 @@ $$;
 
 ALTER FUNCTION stepwell.flush(me bigint, doc jsonb) OWNER TO stepwell_owner;
 
+CREATE FUNCTION stepwell.free_leases() RETURNS integer
+    LANGUAGE sql
+    AS $$
+  with recursive owner as (
+    (select l.worker_id from stepwell.lease l order by l.worker_id limit 1)
+    union all
+    select (select l.worker_id from stepwell.lease l where l.worker_id > o.worker_id order by l.worker_id limit 1)
+    from owner o
+    where o.worker_id is not null
+  ),
+  dead as materialized (
+    select o.worker_id from owner o
+    where o.worker_id > 0
+      and not exists (select from stepwell.worker w where w.id = o.worker_id)
+  ),
+  theirs as materialized ( -- apart: in the order of process ids all leases would be read
+    select l.process_id from stepwell.lease l where l.worker_id = any(array(select worker_id from dead))
+  ),
+  lost as materialized (
+    select l.* from stepwell.lease l
+    where l.process_id = any(array(select process_id from theirs))
+      and l.worker_id = any(array(select worker_id from dead))
+    order by l.process_id
+    for update skip locked
+  ),
+  counted as (
+    insert into stepwell.loss as s (process_id, losses, tenant_id, environment_id)
+    select process_id, 1, tenant_id, environment_id from lost
+    on conflict (process_id) do update
+      set losses = s.losses + 1,
+          quarantined_at = case when s.losses + 1 >= 5 then stepwell.now() end
+    returning s.process_id, s.losses
+  ),
+  shut as (
+    update stepwell.lease l set worker_id = 0
+    where l.process_id = any(array(select process_id from counted where losses >= 5))
+  ),
+  freed as (
+    delete from stepwell.lease l
+    where l.process_id = any(array(select process_id from counted where losses < 5))
+    returning l.*
+  ),
+  rung as (
+    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
+    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from freed
+  )
+  select count(*)::integer from counted
+$$;
+
+ALTER FUNCTION stepwell.free_leases() OWNER TO stepwell_owner;
+
 CREATE FUNCTION stepwell.here(OUT system_identifier bigint, OUT timeline integer, OUT database oid, OUT relation oid) RETURNS record
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
@@ -1543,7 +1594,7 @@ begin
     select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from freed;
     get diagnostics freed_own = row_count;
   end if;
-  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), freed_own + stepwell.sweep());
+  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), freed_own + stepwell.free_leases());
 end
 $$;
 
@@ -1889,57 +1940,6 @@ $$;
 
 ALTER FUNCTION stepwell.start_processes(definition text, inputs jsonb, labels jsonb, version integer, priority integer, by text, reason text, traceparent text) OWNER TO stepwell_owner;
 
-CREATE FUNCTION stepwell.sweep() RETURNS integer
-    LANGUAGE sql
-    AS $$
-  with recursive owner as (
-    (select l.worker_id from stepwell.lease l order by l.worker_id limit 1)
-    union all
-    select (select l.worker_id from stepwell.lease l where l.worker_id > o.worker_id order by l.worker_id limit 1)
-    from owner o
-    where o.worker_id is not null
-  ),
-  dead as materialized (
-    select o.worker_id from owner o
-    where o.worker_id > 0
-      and not exists (select from stepwell.worker w where w.id = o.worker_id)
-  ),
-  theirs as materialized ( -- apart: in the order of process ids all leases would be read
-    select l.process_id from stepwell.lease l where l.worker_id = any(array(select worker_id from dead))
-  ),
-  lost as materialized (
-    select l.* from stepwell.lease l
-    where l.process_id = any(array(select process_id from theirs))
-      and l.worker_id = any(array(select worker_id from dead))
-    order by l.process_id
-    for update skip locked
-  ),
-  counted as (
-    insert into stepwell.loss as s (process_id, losses, tenant_id, environment_id)
-    select process_id, 1, tenant_id, environment_id from lost
-    on conflict (process_id) do update
-      set losses = s.losses + 1,
-          quarantined_at = case when s.losses + 1 >= 5 then stepwell.now() end
-    returning s.process_id, s.losses
-  ),
-  shut as (
-    update stepwell.lease l set worker_id = 0
-    where l.process_id = any(array(select process_id from counted where losses >= 5))
-  ),
-  freed as (
-    delete from stepwell.lease l
-    where l.process_id = any(array(select process_id from counted where losses < 5))
-    returning l.*
-  ),
-  rung as (
-    insert into stepwell.job (priority, lane, id, process_id, tenant_id, environment_id)
-    select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from freed
-  )
-  select count(*)::integer from counted
-$$;
-
-ALTER FUNCTION stepwell.sweep() OWNER TO stepwell_owner;
-
 CREATE FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'stepwell', 'pg_temp'
@@ -2030,7 +2030,7 @@ begin
   end if;
   rung := claim -> 'rung';
   if whole and net then
-    perform stepwell.sweep();
+    perform stepwell.free_leases();
   end if;
   if whole then
     perform stepwell.let_out();
@@ -2808,6 +2808,9 @@ GRANT ALL ON FUNCTION stepwell.first_id(moment timestamp with time zone) TO step
 REVOKE ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.flush(me bigint, doc jsonb) TO stepwell_worker;
 
+REVOKE ALL ON FUNCTION stepwell.free_leases() FROM PUBLIC;
+GRANT ALL ON FUNCTION stepwell.free_leases() TO stepwell_worker;
+
 REVOKE ALL ON FUNCTION stepwell.here(OUT system_identifier bigint, OUT timeline integer, OUT database oid, OUT relation oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION stepwell.let_out() FROM PUBLIC;
@@ -2928,9 +2931,6 @@ GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, ve
 REVOKE ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, labels jsonb, version integer, priority integer, by text, reason text, traceparent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, labels jsonb, version integer, priority integer, by text, reason text, traceparent text) TO stepwell_api;
 GRANT ALL ON FUNCTION stepwell.start_processes(definition text, inputs jsonb, labels jsonb, version integer, priority integer, by text, reason text, traceparent text) TO stepwell_caller;
-
-REVOKE ALL ON FUNCTION stepwell.sweep() FROM PUBLIC;
-GRANT ALL ON FUNCTION stepwell.sweep() TO stepwell_worker;
 
 REVOKE ALL ON FUNCTION stepwell.take_business_key(in_tenant integer, in_environment integer, in_definition bigint, wanted text, taker bigint) FROM PUBLIC;
 

@@ -1,4 +1,4 @@
-"""The same work, measured in one database before and after it holds a lot: is Stepwell as fast with it as without?
+"""The same work, measured in a database that holds a lot and in one that does not: is it as fast there?
 
 Measured are the throughput of 20-step processes, computed and executed; how long a claim takes, with nothing beside it;
 and how long a process waits for a worker that is idle, or busy. Each measurement starts a worker of its own. What is
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from statistics import median
 
 from bench.cases import Effort, Figures, Unable
 from bench.house import House
@@ -42,19 +44,19 @@ def publish(house: House) -> None:
         house.publish(work.document)
 
 
-def look(house: House, effort: Effort) -> Figures:
-    """Measure throughput, claims and pick-up."""
-    return {
-        "computed_per_s": throughput(house, COMPUTED, effort.of(400, 10_000)),
-        "executed_per_s": throughput(house, EXECUTED, effort.of(200, 10_000)),
-        **claims(house, effort.of(10, 200)),
-        **pickups(house, effort.of(0.3, 3.0), effort.of(1.0, 15.0)),
-    }
+def computed(house: House, effort: Effort) -> Figures:
+    """Measure the throughput of transforms."""
+    return {"computed_per_s": throughput(house, COMPUTED, effort.of(400, 5_000))}
 
 
-def look_through(house: House, effort: Effort) -> Figures:
+def executed(house: House, effort: Effort) -> Figures:
+    """Measure that of no-op activities."""
+    return {"executed_per_s": throughput(house, EXECUTED, effort.of(200, 5_000))}
+
+
+def through(house: House, effort: Effort) -> Figures:
     """Measure the rate of a backlog of COMPUTED. It must last longer than that takes."""
-    seconds = effort.of(0.5, 15.0)
+    seconds = effort.of(0.5, 8.0)
     with stopping(house.worker()):
         time.sleep(effort.of(0.2, 3.0))
         begun = time.time()
@@ -76,11 +78,12 @@ def throughput(house: House, work: Work, processes: int) -> float:
     return processes * work.activities / float(row[0])
 
 
-def claims(house: House, times: int) -> Figures:
+def claims(house: House, effort: Effort) -> Figures:
     """Return how long a claim of a hundred processes takes as a session sees it, which does nothing else.
 
     With a backlog, half of what is claimed is of it. All is given back, and what was started for this is carried out.
     """
+    times = effort.of(10, 100)
     first = _made(house, SINGLE, times * CLAIMED)
     house.ground.settle(house.dsn("superuser"))
     took = asyncio.run(_claims(house.dsn("worker"), times))
@@ -109,11 +112,12 @@ async def _claims(url: str, times: int) -> list[float]:
     return took
 
 
-def pickups(house: House, warm_s: float, seconds: float) -> Figures:
-    """Return what processes wait for a worker at 50 starts a second; it is idle, or has a backlog to work on.
+def pickups(house: House, effort: Effort) -> Figures:
+    """Measure what processes wait for a worker at 50 starts a second; it is idle, or has a backlog to work on.
 
-    Counted after `warm_s`: a worker that has just claimed all it can from a backlog is through with all of it at once.
+    Counted after a while: a worker that has just claimed all it can from a backlog is through with all of it at once.
     """
+    warm_s, seconds = effort.of(0.3, 3.0), effort.of(1.0, 10.0)
     first = house.count(_NEXT_ID)
     with stopping(house.worker()) as worker, Arrivals(_single(house, warm_s + seconds)) as arrivals:
         told = arrivals.wait()
@@ -133,12 +137,14 @@ def _made(house: House, work: Work, processes: int) -> int:
     return first
 
 
-def flatness(empty: Figures, full: Figures) -> float:
+def flatness(pairs: Sequence[tuple[Figures, Figures]]) -> float:
     """Return the worst of all figures: how good it is when full, as a share of how good when empty.
 
-    99th percentiles are left out: they are of a few values and differ by more between two runs of the same.
+    A pair is what was measured side by side, (empty, full); of several the median share counts. 99th percentiles are
+    left out: they are of a few values and differ by more between two runs of the same.
     """
-    return min(_share(name, empty[name], full[name]) for name in full if "p99" not in name)
+    names = [name for name in pairs[0][1] if "p99" not in name]
+    return min(median(_share(name, empty[name], full[name]) for empty, full in pairs) for name in names)
 
 
 def _share(name: str, empty: float, full: float) -> float:

@@ -14,8 +14,8 @@ as $$
     limit 10000)
 $$;
 
--- Ask for a process to be let out of the quarantine: the next sweep does it. Locks: none; a row of its own is inserted, since
--- lease and loss are written by claims and sweeps, which a caller's open transaction must not stop.
+-- Ask for a process to be let out of the quarantine: the next whole tick of any worker does it. Locks: none; a row of its own is inserted, since
+-- lease and loss are written by claims and the net, which a caller's open transaction must not stop.
 -- Index: lease pk. Rows: 1 request, 1 audit row.
 create or replace function stepwell.release_process(process text, by text default null, reason text default null) returns void
   language plpgsql security definer
@@ -36,7 +36,7 @@ begin
   values (new_id(), target.tenant_id, target.environment_id, stepwell.now(), signed(by), 'process.released', process, reason);
 end
 $$;
--- Let those out that were asked for: their losses are forgiven, or the next one would bring them back. Called by the sweep.
+-- Let those out that were asked for: their losses are forgiven, or the next one would bring them back. Called by whole ticks.
 -- Index: release pk, lease pk, loss pk. Rows: at most 100. Locks: skip locked throughout, it never waits.
 create or replace function stepwell.let_out() returns integer
   language sql

@@ -1,5 +1,5 @@
 -- Heartbeat, match signals, claim; and, if `whole`, what three times a second is enough for: fire timers, let out of the
--- quarantine, read the bells of what is `held`. A tick with the `net` also sweeps. `old`: signals and timers that are due for
+-- quarantine, read the bells of what is `held`. With the `net` it also frees leases without a worker. `old`: signals and timers due for
 -- more than 10 s are looked for, too. While a snapshot is held, net and old walk over the dead entries of all rows since: the
 -- longer that takes, the more seldom they are asked for.
 -- One autocommitted transaction. Up to 16 claimed processes are loaded at once, which spares an idle worker a round trip:
@@ -8,7 +8,7 @@
 --
 -- Lock order (all of it, so that no two ticks and no flush can wait in a circle): own worker row (a beat) → signal
 -- jobs (skip locked) → signals by id → timers (skip locked) → jobs (skip locked) → leases by process id → leases of the
--- sweep (skip locked, never waits).
+-- net (skip locked, never waits).
 --
 -- Indexes: worker pk, signal_job pk, wait pk, timer_in_order, job pk, lease pk, inbox pk; lease_by_worker with the net, and
 -- where `held` is null, as in release 0.1.
@@ -80,7 +80,7 @@ begin
   end if;
   rung := claim -> 'rung';
   if whole and net then
-    perform stepwell.sweep();
+    perform stepwell.free_leases();
   end if;
   if whole then
     perform stepwell.let_out();
@@ -320,7 +320,8 @@ $$;
 
 -- Turn leases whose worker row is missing into jobs, and count the loss; at five losses into quarantine (worker 0),
 -- where rings hit the lease and nobody works on it. Skip locked: it never waits.
-create or replace function stepwell.sweep() returns integer
+drop function if exists stepwell.sweep(); -- of release 0.1; ours alone
+create or replace function stepwell.free_leases() returns integer
   language sql
 as $$
   with recursive owner as (
@@ -370,7 +371,7 @@ as $$
 $$;
 
 -- Bury dead workers and turn their leases into jobs, in one message: a rescuer that froze between two would keep the
--- victim's row locked for ever. Two statements with a snapshot each (plpgsql, volatile, READ COMMITTED): the sweep sees
+-- victim's row locked for ever. Two statements with a snapshot each (plpgsql, volatile, READ COMMITTED): the net sees
 -- what the victim's last flush committed.
 -- others = true: rows that a statement of their owner or another rescuer holds are skipped until the next round, so that
 -- a rescuer cannot be made to look dead by waiting. others = false, for our own old row after a lost connection: waits
@@ -418,13 +419,13 @@ begin
     select priority, lane, stepwell.new_id(), process_id, tenant_id, environment_id from freed;
     get diagnostics freed_own = row_count;
   end if;
-  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), freed_own + stepwell.sweep());
+  return jsonb_build_array(coalesce(to_jsonb(gone), '[]'), freed_own + stepwell.free_leases());
 end
 $$;
 
 revoke all on function stepwell.tick(bigint, integer, jsonb, boolean, boolean, bigint[], boolean, boolean), stepwell.claim(bigint, integer, jsonb),
   stepwell.fire_timers(integer, timestamptz),
-  stepwell.match_signals(integer, bigint), stepwell.sweep(), stepwell.rescue(bigint[], boolean) from public;
+  stepwell.match_signals(integer, bigint), stepwell.free_leases(), stepwell.rescue(bigint[], boolean) from public;
 grant execute on function stepwell.tick(bigint, integer, jsonb, boolean, boolean, bigint[], boolean, boolean), stepwell.claim(bigint, integer, jsonb),
   stepwell.fire_timers(integer, timestamptz),
-  stepwell.match_signals(integer, bigint), stepwell.sweep(), stepwell.rescue(bigint[], boolean) to stepwell_worker;
+  stepwell.match_signals(integer, bigint), stepwell.free_leases(), stepwell.rescue(bigint[], boolean) to stepwell_worker;

@@ -111,7 +111,7 @@ select greatest((select count(*) from old_signal), (select count(*) from old_del
 
 -- :name worker.quarantine
 -- Set aside one held process that can neither go on nor fail: its lease goes to worker 0, where rings do no harm and
--- no sweep frees it, and operators see it. Index: lease pk, loss pk. Rows: 1 each.
+-- no net frees it, and operators see it. Index: lease pk, loss pk. Rows: 1 each.
 with shut as (
   update stepwell.lease set worker_id = 0
   where process_id = %(id)s and worker_id = %(me)s

@@ -92,7 +92,7 @@ def backends(house: House, worker: WorkerProcess) -> list[int]:
 
 
 def test_a_process_that_is_lost_with_five_workers_is_quarantined_and_the_others_go_on(house: House) -> None:
-    """Fails where losses are not counted (it kills for ever), or where a ring of the sweep frees a quarantined lease."""
+    """Fails where losses are not counted (it kills for ever), or where a ring of the net frees a quarantined lease."""
     with gate() as outside:
         house.publish({"name": "deadly", "steps": [post("hang", f"{outside.url}/hang", {"n": "${input.n}"})]})
         house.publish({"name": "harmless", "steps": [post("ask", f"{outside.url}/ask", {}), pick("x", y=1)]})

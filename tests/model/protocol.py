@@ -4,7 +4,7 @@ For: checking the protocol before and beside the engine's code. An action is a c
 phase of a statement that holds locks, an answer taken by its client, something a caller does, or a fault.
 Must not: import anything of the engine; it is a second, independent reading of the design.
 Invariants: `successors` is a pure function, the initial world has no fault in it, and every actor other than
-the worker programs lives here: callers, timers, signals, the match, sweep, rescuers, kill, lost connection.
+the worker programs lives here: callers, timers, signals, the match, net, rescuers, kill, lost connection.
 
 Not modelled: the feed, lanes and floors (a claim takes any processes, with or without the job of a give-back),
 silence clocks (any living worker may be judged dead, within a budget), heartbeats, the age of the fence at an
@@ -63,7 +63,7 @@ def successors(model: Model, world: World) -> Iterator[Step]:
     yield from callers(model, world)
     yield from timers(model, world)
     yield from signals(model, world)
-    yield from sweeps(model, world)
+    yield from free_leases(model, world)
     if world.woken:  # before the first claim the workers are alike and hold nothing
         yield from kills(model, world)
         yield from losts(model, world)
@@ -191,7 +191,7 @@ def delivered(model: Model, world: World, wait_seen: bool) -> World:
     return mailed(world._replace(delivery=True), life.SIGNAL, 0, 1)
 
 
-# ---- rescue and sweep ----
+# ---- rescue and net ----
 
 
 def rescues(model: Model, world: World, index: int) -> Iterator[Step]:
@@ -216,13 +216,13 @@ def rescue_steps(model: Model, world: World, index: int, rescue: Statement, faul
             yield Step(label, after, fault)
 
 
-def sweeps(model: Model, world: World) -> Iterator[Step]:
+def free_leases(model: Model, world: World) -> Iterator[Step]:
     """Turn a lease whose worker row is missing into a job."""
-    if not model.rules.sweep_runs:
+    if not model.rules.net_runs:
         return
     for process, rows in enumerate(world.processes):
         if rows.lease is not None and rows.lease.worker not in world.rows:
-            label = ("sweep turns the lease of process", process, "into a job")
+            label = ("net turns the lease of process", process, "into a job")
             yield Step(label, lease_to_job(world, process))
 
 

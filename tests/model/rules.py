@@ -71,7 +71,7 @@ class Rules:
     rescue_deletes_the_row_first: bool = True  # else the leases
     rescue_is_one_message: bool = True  # else a frozen rescuer leaves it open for ever
     rescuer_leaves_its_own_row: bool = True  # else it locks its own fence first
-    sweep_runs: bool = True
+    net_runs: bool = True
     worker_ids_are_fresh: bool = True  # else a worker comes back under its old id
     # Rule 8: lost connection.
     lost_connection_is_a_death: bool = True  # else it reloads its leases under the old id

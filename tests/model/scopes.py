@@ -117,9 +117,9 @@ NO_OUTCOME, NEVER_MET, FOR_EVER = "has no outcome", "never met the signal", "wai
 VARIANTS = (
     Variant(("callers_write_mail_only",), MAIL, TWICE),
     Variant(("mail_and_ring_in_one_commit",), MAIL, UNREAD),
-    # The sweep would clear up after an unfenced claim: it is the second line here and in three rescues below.
-    Variant(("claim_is_fenced", "sweep_runs"), ZOMBIE, STRANDED),
-    Variant(("claim_is_fenced", "sweep_runs"), LOST, STRANDED),
+    # The net would clear up after an unfenced claim: it is the second line here and in three rescues below.
+    Variant(("claim_is_fenced", "net_runs"), ZOMBIE, STRANDED),
+    Variant(("claim_is_fenced", "net_runs"), LOST, STRANDED),
     Variant(("claim_fence_covers_the_jobs",), ZOMBIE, "it is lost"),
     Variant(("claim_groups_jobs",), MAIL, "a second time"),
     Variant(("claim_leaves_the_owner",), MAIL, "has no lease"),
@@ -163,14 +163,14 @@ VARIANTS = (
     Variant(("look_follows_the_flush",), WAIT, NEVER_MET),
     Variant(("delivery_may_be_there",), WAIT_FINE, "deliver"),
     Variant(("signal_counts_once",), WAITS, "counted twice"),
-    Variant(("rescue_is_one_transaction", "sweep_runs"), FROZEN, STRANDED),
-    Variant(("rescue_takes_a_new_snapshot", "sweep_runs"), ZOMBIE_FINE, STRANDED),
-    Variant(("rescue_deletes_the_row_first", "sweep_runs"), ZOMBIE_FINE, STRANDED),
+    Variant(("rescue_is_one_transaction", "net_runs"), FROZEN, STRANDED),
+    Variant(("rescue_takes_a_new_snapshot", "net_runs"), ZOMBIE_FINE, STRANDED),
+    Variant(("rescue_deletes_the_row_first", "net_runs"), ZOMBIE_FINE, STRANDED),
     Variant(("rescue_is_one_message",), FROZEN, FOR_EVER),
     Variant(("rescuer_leaves_its_own_row",), MUTUAL, FOR_EVER),
     Variant(("worker_ids_are_fresh",), ZOMBIE_WIRE, STRANDED),
     Variant(("lost_connection_is_a_death",), LOST, STRANDED),
 )
 
-# With every other rule in force nothing is left for the sweep to do.
-WITHOUT_SWEEP = (KILL, ZOMBIE_WIRE, FROZEN, MUTUAL, LOST)
+# With every other rule in force nothing is left for the net to do.
+WITHOUT_NET = (KILL, ZOMBIE_WIRE, FROZEN, MUTUAL, LOST)

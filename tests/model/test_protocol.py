@@ -16,7 +16,7 @@ import pytest
 
 from .checker import Result, explore
 from .rules import Model, Rules, Scope
-from .scopes import FULL, USUAL, VARIANTS, WITHOUT_SWEEP, Variant
+from .scopes import FULL, USUAL, VARIANTS, WITHOUT_NET, Variant
 
 SCOPES = USUAL + (FULL if os.environ.get("STEPWELL_MODEL") == "full" else ())
 
@@ -50,9 +50,9 @@ def test_the_protocol_holds_in_every_state_and_can_always_finish(
     assert not result.wrong, f"\n{scope}\n{result}"
 
 
-@pytest.mark.parametrize("scope", WITHOUT_SWEEP, ids=name_of)
-def test_the_sweep_is_only_a_second_line(scope: Scope) -> None:
-    result = explore(Model(scope, Rules(sweep_runs=False)))
+@pytest.mark.parametrize("scope", WITHOUT_NET, ids=name_of)
+def test_the_net_is_only_a_second_line(scope: Scope) -> None:
+    result = explore(Model(scope, Rules(net_runs=False)))
     assert not result.wrong, f"\n{scope}\n{result}"
 
 

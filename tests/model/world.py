@@ -150,7 +150,7 @@ class World(NamedTuple):
     half_given: tuple[int, ...] = ()  # broken give-back only: lease gone, job still to come
     woken: bool = False  # the first claim is made by worker 0: the two are alike
     starts: tuple[tuple[Start, ...], ...] = ()  # per process: each effect that has begun
-    losses: tuple[int, ...] = ()  # per process: leases taken away by rescue or sweep, and holds begun anew
+    losses: tuple[int, ...] = ()  # per process: leases taken away by rescue or net, and holds begun anew
     passed: tuple[int, ...] = ()  # per process: claims that left the job of a give-back behind
     broken: str = ""  # what a transition found wrong
 

@@ -2,7 +2,9 @@
 
 from collections import Counter
 
-from engine.lanes import FLOOR_IDS, FLOOR_SECONDS, MOST_KNOWN, SWEEP_SECONDS, SWEEP_SHARE, Lanes, Taken
+import pytest
+
+from engine.lanes import FLOOR_IDS, FLOOR_SECONDS, MOST_KNOWN, QUICK_SECONDS, SWEEP_SECONDS, SWEEP_SHARE, Lanes, Taken
 
 SLOTS = 100
 RESERVE = 10
@@ -161,6 +163,16 @@ def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
     lanes.answer([], [], 0.040, 0.040)
     assert lanes.ask(SLOTS, 0.1, idle=True) is None
     assert lanes.ask(SLOTS, 0.1 + 0.040 / SWEEP_SHARE, idle=True) is not None
+
+
+@pytest.mark.parametrize(("took", "at_once"), [(QUICK_SECONDS / 2, True), (QUICK_SECONDS, False)])
+def test_a_sweep_that_leaves_a_lane_without_a_slot_is_repeated_at_once_while_it_is_quick(
+    took: float, at_once: bool
+) -> None:
+    lanes = Lanes(SLOTS)
+    lanes.ask(SLOTS, 0.0, idle=True)
+    lanes.answer([Taken(0, 1, SLOTS, 1, SLOTS)], [1, 2], took, took)
+    assert (lanes.sweep_at(idle=True, unmet=False) == took) is at_once
 
 
 def test_a_slow_sweep_is_repeated_soon_for_one_who_has_called_and_whose_job_is_not_where_jobs_are_known_to_be() -> None:
