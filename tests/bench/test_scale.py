@@ -222,15 +222,18 @@ async def test_a_watcher_notes_the_first_call_under_its_name() -> None:
 
 
 def test_flatness_is_the_worst_figure_by_its_own_direction() -> None:
-    empty = {"a_per_s": 100.0, "b_p50_ms": 10.0, "c_p99_ms": 1.0}
-    assert flatness([(empty, {"a_per_s": 90.0, "b_p50_ms": 10.0, "c_p99_ms": 50.0})]) == 0.9
-    assert flatness([(empty, {"a_per_s": 200.0, "b_p50_ms": 20.0, "c_p99_ms": 1.0})]) == 0.5
+    empty = {"a_per_s": [100.0], "b": [10.0]}
+    assert flatness(empty, {"a_per_s": [90.0], "b": [10.0]}) == 0.9
+    assert flatness(empty, {"a_per_s": [200.0], "b": [20.0]}) == 0.5
 
 
-def test_flatness_compares_what_was_measured_side_by_side() -> None:
-    fast, slow = {"a_per_s": 100.0}, {"a_per_s": 50.0}
-    assert flatness([(fast, fast), (slow, slow), (slow, slow)]) == 1.0
-    assert flatness([(fast, slow), (fast, slow), (slow, slow)]) == 0.5
+def test_flatness_compares_rates_that_were_measured_side_by_side() -> None:
+    assert flatness({"a_per_s": [100.0, 50.0, 50.0]}, {"a_per_s": [100.0, 50.0, 50.0]}) == 1.0
+    assert flatness({"a_per_s": [100.0, 100.0, 50.0]}, {"a_per_s": [50.0, 50.0, 50.0]}) == 0.5
+
+
+def test_flatness_looks_at_what_is_slow_now_and_then() -> None:
+    assert flatness({"b": [1.0] * 100}, {"b": [1.0] * 90 + [4.0] * 10}) == 0.25
 
 
 def test_a_quantile_lies_within_its_bucket() -> None:
