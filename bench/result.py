@@ -182,7 +182,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def merged(results: Sequence[Result]) -> Result:
-    """Return several results as one; of a scenario in two of them the later counts.
+    """Return several results as one; of a scenario's contender in two of them the later counts.
 
     Raises OperatorError where they were not measured alike.
     """
@@ -194,9 +194,23 @@ def merged(results: Sequence[Result]) -> Result:
                     f"the files differ in {part}: what was not measured alike cannot stand in one table",
                     advice="Make a report of each.",
                 )
-    sections = {section.name: section for result in results for section in result.scenarios}
+    sections: dict[str, Section] = {}
+    for section in (section for result in results for section in result.scenarios):
+        sections[section.name] = _joined(sections.get(section.name), section)
     versions = {name: version for result in results for name, version in result.versions.items()}
     return structs.replace(results[-1], scenarios=list(sections.values()), versions=versions)
+
+
+def _joined(earlier: Section | None, later: Section) -> Section:
+    """Return a scenario measured twice. Who took part the first time only stays, with the commit of that time."""
+    names = {entry.name for entry in later.entries}
+    left = [entry for entry in earlier.entries if entry.name not in names] if earlier is not None else []
+    if earlier is None or not left:
+        return later
+    anew = {entry.name: entry for entry in later.entries}
+    entries = [anew.pop(entry.name, entry) for entry in earlier.entries]
+    commits = dict.fromkeys((*earlier.commit.split(", "), *later.commit.split(", ")))
+    return structs.replace(later, entries=[*entries, *anew.values()], commit=", ".join(commits))
 
 
 def read(path: Path) -> Result:

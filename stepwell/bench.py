@@ -176,7 +176,7 @@ def report(files: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """Make a report (HTML, Markdown) of result files, and print the tables.
 
     Of several files, measured on the same machine with the same settings, one report is made; where two hold the same
-    scenario, the later file counts.
+    contender of a scenario, the later file counts.
     """
     found = merged([read(file) for file in files])
     folder = out or files[-1].parent

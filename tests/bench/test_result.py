@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from bench.cases import Goal
 from bench.meter import Machine
@@ -68,6 +69,20 @@ def test_of_a_scenario_in_two_files_the_later_counts() -> None:
     new = result(section(entry("stepwell", 2.0), name="a"))
     found = merged([old, new])
     assert [one.median("stepwell", "steps_per_s") for one in found.scenarios] == [2.0, 1.0]
+
+
+def test_who_took_part_in_the_earlier_of_two_files_only_stays_with_the_commit_of_that_time() -> None:
+    both = structs.replace(section(entry("stepwell", 1.0), entry("peer", 1.0)), commit="old")
+    one = structs.replace(section(entry("peer", 2.0), entry("new", 3.0)), commit="new")
+    (found,) = merged([result(both), result(one)]).scenarios
+    assert [(e.name, found.median(e.name, "steps_per_s")) for e in found.entries] == [
+        ("stepwell", 1.0),
+        ("peer", 2.0),
+        ("new", 3.0),
+    ]
+    assert found.commit == "old, new"
+    (again,) = merged([result(both), result(structs.replace(both, commit="new"))]).scenarios
+    assert again.commit == "new"
 
 
 def test_what_was_not_measured_alike_does_not_become_one_report() -> None:
