@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 import sql
 from engine import queue
 from engine.db import Link
-from engine.lanes import QUICK_SECONDS, Lanes, net_pause
+from engine.lanes import NET_SECONDS, QUICK_SECONDS, Lanes, Pace
 from engine.queue import Asked, Tick
 from engine.rest import WHOLE_SECONDS, Rest
 
@@ -35,6 +35,7 @@ class Claims:
         self._told = False  # the last tick has said that we sleep
         self._whole_at = 0.0  # when the next whole tick is due
         self._net_at = 0.0  # and the next with the net
+        self._net_pace = Pace()
         self._quick = True  # the last of those was
 
     async def begin(self) -> None:
@@ -83,7 +84,7 @@ class Claims:
         if whole:
             self._whole_at = now + WHOLE_SECONDS
         if net:
-            self._net_at = now + net_pause(tick.took)
+            self._net_at = now + max(self._net_pace.after(tick.took), NET_SECONDS)
             self._quick = tick.took < QUICK_SECONDS
         if wanted is not None:
             self.more = self.lanes.answer(tick.taken, tick.waiting, tick.took, now)

@@ -23,7 +23,9 @@ FLOOR_SECONDS = 0.25  # reference measurement: of jobs committed 0 to 10 ms late
 FLOOR_IDS = int(FLOOR_SECONDS * 1000) << 20  # as much time in ids: see stepwell.new_id
 SWEEP_SECONDS = 0.1  # between two sweeps under load, while they are quick
 NET_SECONDS = 1.0  # the same for leases without an owner
-SWEEP_SHARE = 0.005  # of its time a session may sweep: slow where a held snapshot keeps dead entries, and starts wait
+SWEEP_SHARE = 0.02  # of its time a session may sweep
+SLOW_SECONDS = 0.010  # a sweep is that slow where a held snapshot keeps dead entries, and what is started waits for it:
+SLOW_SHARE = 0.005  # then it may take less of the time
 MOST_PAUSE_SECONDS = 15.0
 QUICK_SECONDS = 0.05  # a sweep that left lanes waiting is repeated at once, unless it took longer
 RESERVE = 10  # one slot in so many is kept for lanes that hold none
@@ -49,6 +51,19 @@ class Range(Struct):
     claimed: deque[tuple[float, int]] = field(default_factory=deque)  # when, highest id: floors to come
 
 
+class Pace:
+    """How often to look at everything, by how long the last two looks took: one alone may have been a cold one."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def after(self, took: float) -> float:
+        """Return how long to wait after a look that took so many seconds."""
+        slow = min(took, self._last) >= SLOW_SECONDS
+        self._last = took
+        return min(took / (SLOW_SHARE if slow else SWEEP_SHARE), MOST_PAUSE_SECONDS)
+
+
 class Lanes:
     """One session's view of the queue. `held` counts its processes by lane."""
 
@@ -65,6 +80,7 @@ class Lanes:
         self._swept_at = -SWEEP_SECONDS
         self._sweep_pause = 0.0
         self._sweep_took = 0.0
+        self._pace = Pace()
         self._short: frozenset[int] = frozenset()  # lanes that wait though they hold less than their share
 
     def release(self, lane: int) -> None:
@@ -131,7 +147,8 @@ class Lanes:
             self._swept_at = now
             self._sweep_took = took
             again = given and set(waiting) - given.keys() and took < QUICK_SECONDS
-            self._sweep_pause = 0.0 if again else min(took / SWEEP_SHARE, MOST_PAUSE_SECONDS)
+            pause = self._pace.after(took)
+            self._sweep_pause = 0.0 if again else pause
             self._note_short(set(waiting) - (given.keys() - self._hot))
         return bool(taken or full) and bool(self._hot)
 
@@ -165,11 +182,6 @@ class Lanes:
             return self.room(free)
         left = self._share(self._short) - self.held[lane] if self._short - {lane} else free
         return max(0, min(left, free - self._reserve))
-
-
-def net_pause(took: float) -> float:
-    """Return how long to wait after a look for leases without an owner that took so many seconds."""
-    return min(max(took / SWEEP_SHARE, NET_SECONDS), MOST_PAUSE_SECONDS)
 
 
 def _raise_floor(part: Range, now: float) -> None:

@@ -57,6 +57,7 @@ async def test_whose_sweeps_are_slow_and_knows_no_lane_lies_down_to_be_called(
 ) -> None:
     """As under a held snapshot: after each sweep the next is 15 s away, but for one that was called for."""
     monkeypatch.setattr(lanes, "SWEEP_SHARE", 1e-9)
+    monkeypatch.setattr(lanes, "SLOW_SHARE", 1e-9)
     house.publish(PURE)
     claims, called = session.claims, session.called
     ticks = 1 if early else 4

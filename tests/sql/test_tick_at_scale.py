@@ -21,7 +21,7 @@ from tests.sql.million import JOBS, PRIORITIES, fill
 
 SLOTS, FREE = 2_000, 300
 DEAD = 100_000
-SWEEP_TOOK = 0.02  # seconds: over so many dead the next one is a second away
+SWEEP_TOOK = 0.02  # seconds: over so many dead the next one is four seconds away
 OFTEN = 8  # ticks before what counts: more than PostgreSQL plans anew for one statement
 # Buffers. A job is found and locked, then deleted; its lease goes into a table and two indexes.
 PER_JOB, PER_HELD = 30, 4
@@ -46,7 +46,7 @@ class Worker:
 
     def tick(self, free: int = FREE, *, sweep: bool = False, whole: bool = True) -> tuple[int, int]:
         """Tick as a session does, giving nothing back; return how many jobs it took and how many buffers that read."""
-        self.now += 1.5 if sweep else 0.01
+        self.now += 5.0 if sweep else 0.01
         asked = self.lanes.ask(free, self.now, idle=False)
         values = {"me": self.me, "slots": free, "lanes": json.dumps(asked), "whole": whole}
         ((shown,),) = psycopg.ClientCursor(self.db).execute(EXPLAIN, values).fetchall()

@@ -4,7 +4,17 @@ from collections import Counter
 
 import pytest
 
-from engine.lanes import FLOOR_IDS, FLOOR_SECONDS, MOST_KNOWN, QUICK_SECONDS, SWEEP_SECONDS, SWEEP_SHARE, Lanes, Taken
+from engine.lanes import (
+    FLOOR_IDS,
+    FLOOR_SECONDS,
+    MOST_KNOWN,
+    QUICK_SECONDS,
+    SWEEP_SECONDS,
+    SWEEP_SHARE,
+    Lanes,
+    Pace,
+    Taken,
+)
 
 SLOTS = 100
 RESERVE = 10
@@ -163,6 +173,14 @@ def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
     lanes.answer([], [], 0.040, 0.040)
     assert lanes.ask(SLOTS, 0.1, idle=True) is None
     assert lanes.ask(SLOTS, 0.1 + 0.040 / SWEEP_SHARE, idle=True) is not None
+
+
+def test_of_slow_looks_fewer_starts_have_to_wait_than_of_quick_ones_or_of_a_single_slow_one() -> None:
+    """The share of the time that goes into looks is the share of starts that come in the middle of one."""
+    pace = Pace()
+    shares = [took / pace.after(took) for took in (0.025, 0.002, 0.025, 0.025, 0.025, 0.002)]
+    assert shares == pytest.approx([0.02, 0.02, 0.02, 0.005, 0.005, 0.02])
+    assert pace.after(60.0) < 60.0
 
 
 @pytest.mark.parametrize(("took", "at_once"), [(QUICK_SECONDS / 2, True), (QUICK_SECONDS, False)])
