@@ -50,7 +50,7 @@ class Entry(Struct, frozen=True, omit_defaults=True):
 
 
 class Section(Struct, frozen=True, omit_defaults=True):
-    """One scenario. `commit`, `at`: of when its run began."""
+    """One scenario. `commit`, `at`: of when its run began; several commits where runs were joined."""
 
     name: str
     title: str

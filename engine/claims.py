@@ -36,7 +36,6 @@ class Claims:
         self._whole_at = 0.0  # when the next whole tick is due
         self._net_at = 0.0  # and the next with the net
         self._net_pace = Pace()
-        self._quick = True  # the last of those was
 
     async def begin(self) -> None:
         """Listen to those who make work."""
@@ -76,7 +75,7 @@ class Claims:
             sleeping=sleeping,
             held=list(held) if whole else [],
             net=net,
-            old=net or self._quick,
+            old=net or self._net_pace.last < QUICK_SECONDS,
         )
         tick = await queue.tick(self._link, self._me, asked)
         now = time.monotonic()
@@ -84,8 +83,7 @@ class Claims:
         if whole:
             self._whole_at = now + WHOLE_SECONDS
         if net:
-            self._net_at = now + max(self._net_pace.after(tick.took), NET_SECONDS)
-            self._quick = tick.took < QUICK_SECONDS
+            self._net_at = now + max(self._net_pace.after(tick.took, len(tick.claimed)), NET_SECONDS)
         if wanted is not None:
             self.more = self.lanes.answer(tick.taken, tick.waiting, tick.took, now)
             self._unmet = (self._unmet or (woken and not tick.taken)) and "others" not in wanted

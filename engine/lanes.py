@@ -26,6 +26,7 @@ NET_SECONDS = 1.0  # the same for leases without an owner
 SWEEP_SHARE = 0.02  # of its time a session may sweep
 SLOW_SECONDS = 0.010  # a sweep is that slow where a held snapshot keeps dead entries, and what is started waits for it:
 SLOW_SHARE = 0.005  # then it may take less of the time
+JOB_SECONDS = 0.0001  # beside that, for each job claimed; measured: half of it
 MOST_PAUSE_SECONDS = 15.0
 QUICK_SECONDS = 0.05  # a sweep that left lanes waiting is repeated at once, unless it took longer
 RESERVE = 10  # one slot in so many is kept for lanes that hold none
@@ -55,13 +56,15 @@ class Pace:
     """How often to look at everything, by how long the last two looks took: one alone may have been a cold one."""
 
     def __init__(self) -> None:
-        self._last = 0.0
+        self.last = 0.0  # seconds that the last look took
+        self._slow = False  # for what it found
 
-    def after(self, took: float) -> float:
-        """Return how long to wait after a look that took so many seconds."""
-        slow = min(took, self._last) >= SLOW_SECONDS
-        self._last = took
-        return min(took / (SLOW_SHARE if slow else SWEEP_SHARE), MOST_PAUSE_SECONDS)
+    def after(self, took: float, jobs: int) -> float:
+        """Return how long to wait after a look that took so many seconds and so many jobs."""
+        slow = took >= SLOW_SECONDS + jobs * JOB_SECONDS
+        share = SLOW_SHARE if slow and self._slow else SWEEP_SHARE
+        self.last, self._slow = took, slow
+        return min(took / share, MOST_PAUSE_SECONDS)
 
 
 class Lanes:
@@ -79,7 +82,6 @@ class Lanes:
         self._others = 0
         self._swept_at = -SWEEP_SECONDS
         self._sweep_pause = 0.0
-        self._sweep_took = 0.0
         self._pace = Pace()
         self._short: frozenset[int] = frozenset()  # lanes that wait though they hold less than their share
 
@@ -101,7 +103,7 @@ class Lanes:
     def sweep_at(self, *, idle: bool, unmet: bool) -> float:
         """Return when the next sweep may come. `idle` and `unmet` as in `ask`."""
         often = self._sweep_pause if idle else max(self._sweep_pause, SWEEP_SECONDS)
-        return self._swept_at + (min(often, self._sweep_took) if unmet else often)
+        return self._swept_at + (min(often, self._pace.last) if unmet else often)
 
     def ask(self, free: int, now: float, *, idle: bool, unmet: bool = False) -> dict[str, Any] | None:
         """Return what to ask for with `free` slots, None for nothing.
@@ -145,9 +147,8 @@ class Lanes:
         self._note_hot(given, full, len(waiting))
         if self._sweeping:
             self._swept_at = now
-            self._sweep_took = took
             again = given and set(waiting) - given.keys() and took < QUICK_SECONDS
-            pause = self._pace.after(took)
+            pause = self._pace.after(took, given.total())
             self._sweep_pause = 0.0 if again else pause
             self._note_short(set(waiting) - (given.keys() - self._hot))
         return bool(taken or full) and bool(self._hot)

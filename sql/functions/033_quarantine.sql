@@ -14,8 +14,8 @@ as $$
     limit 10000)
 $$;
 
--- Ask for a process to be let out of the quarantine: the next whole tick of any worker does it. Locks: none; a row of its own is inserted, since
--- lease and loss are written by claims and the net, which a caller's open transaction must not stop.
+-- Ask for a process to be let out of the quarantine: the next whole tick of any worker does it. Locks: none; a row of its own
+-- is inserted, since lease and loss are written by claims and the net, which a caller's open transaction must not stop.
 -- Index: lease pk. Rows: 1 request, 1 audit row.
 create or replace function stepwell.release_process(process text, by text default null, reason text default null) returns void
   language plpgsql security definer

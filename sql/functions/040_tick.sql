@@ -1,7 +1,7 @@
 -- Heartbeat, match signals, claim; and, if `whole`, what three times a second is enough for: fire timers, let out of the
--- quarantine, read the bells of what is `held`. With the `net` it also frees leases without a worker. `old`: signals and timers due for
--- more than 10 s are looked for, too. While a snapshot is held, net and old walk over the dead entries of all rows since: the
--- longer that takes, the more seldom they are asked for.
+-- quarantine, read the bells of what is `held`. With the `net` it also frees leases without a worker. `old`: signals and timers
+-- due for more than 10 s are looked for, too. While a snapshot is held, net and old walk over the dead entries of all rows
+-- since: the longer that takes, the more seldom they are asked for.
 -- One autocommitted transaction. Up to 16 claimed processes are loaded at once, which spares an idle worker a round trip:
 -- in a statement of its own, whose snapshot is newer than the claim (in one with it, a claim that waited for the last holder's
 -- park would read a stale tail). More than 16, or 32 KB, are loaded by the next statement.
@@ -15,9 +15,9 @@
 -- Rows: at most 500 timers, 500 signals, `slots` jobs; the leases of what is held.
 --
 -- slots: how many jobs to take at most. lanes: see claim. sleeping: whether callers should wake us (see wake_workers).
--- Returns {alive, now, took, claimed, loaded, rung: [[process, bell, has mail]…], more, taken, waiting}; claimed, taken and waiting as
--- claim returns them; loaded: rows of load, for all that is claimed or for none. alive = false: the worker row is gone; drop
--- everything and register anew. more: as many as asked; only workers of release 0.1 read it.
+-- Returns {alive, now, took, claimed, loaded, rung: [[process, bell, has mail]…], more, taken, waiting}; claimed, taken and
+-- waiting as claim returns them; took: seconds; loaded: rows of load, for all that is claimed or for none. alive = false: the
+-- worker row is gone; drop everything and register anew. more: as many as asked; only workers of release 0.1 read it.
 -- Bells only, no mail: the answer is sent before the commit, and a large one to a client that does not read would keep the
 -- transaction and its locks open. `has mail` is looked up only where jobs may be left unclaimed (no slots, or a backlog):
 -- there a ring may not have reached its lease yet.

@@ -178,9 +178,15 @@ def test_a_slow_sweep_that_finds_nothing_is_not_repeated_at_once() -> None:
 def test_of_slow_looks_fewer_starts_have_to_wait_than_of_quick_ones_or_of_a_single_slow_one() -> None:
     """The share of the time that goes into looks is the share of starts that come in the middle of one."""
     pace = Pace()
-    shares = [took / pace.after(took) for took in (0.025, 0.002, 0.025, 0.025, 0.025, 0.002)]
+    shares = [took / pace.after(took, 1) for took in (0.025, 0.002, 0.025, 0.025, 0.025, 0.002)]
     assert shares == pytest.approx([0.02, 0.02, 0.02, 0.005, 0.005, 0.02])
-    assert pace.after(60.0) < 60.0
+    assert pace.after(60.0, 1) < 60.0
+
+
+def test_who_claims_a_lot_at_a_time_is_not_slow_for_that() -> None:
+    """Fails where a busy session looks for newcomers as seldom as one that walks over dead entries."""
+    pace = Pace()
+    assert [0.025 / pace.after(0.025, 400) for _ in range(3)] == pytest.approx([0.02] * 3)
 
 
 @pytest.mark.parametrize(("took", "at_once"), [(QUICK_SECONDS / 2, True), (QUICK_SECONDS, False)])
